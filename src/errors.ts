@@ -50,14 +50,17 @@ interface ErrorFacts {
 export type AnyCode = keyof typeof CATALOGUE;
 
 /** Codes that API calls answer. */
-export type ErrorCode = { [Code in AnyCode]: (typeof CATALOGUE)[Code] extends { status: number } ? Code : never }[AnyCode];
+export type ErrorCode = {
+  [Code in AnyCode]: (typeof CATALOGUE)[Code] extends { status: number } ? Code : never;
+}[AnyCode];
 
 /** Codes that the proxy gives as the reason of a refused connection (`lastRefusal`). */
 export type RefusalCode =
-  | { [Code in AnyCode]: (typeof CATALOGUE)[Code] extends { socks: unknown } ? Code : never }[AnyCode]
-  | 'THROTTLED';
+  { [Code in AnyCode]: (typeof CATALOGUE)[Code] extends { socks: unknown } ? Code : never }[AnyCode] | 'THROTTLED';
 
-export const ERROR_CODES = Object.keys(CATALOGUE).filter((code) => 'status' in CATALOGUE[code as AnyCode]) as ErrorCode[];
+export const ERROR_CODES = Object.keys(CATALOGUE).filter(
+  (code) => 'status' in CATALOGUE[code as AnyCode],
+) as ErrorCode[];
 export const REFUSAL_CODES = [
   ...Object.keys(CATALOGUE).filter((code) => 'socks' in CATALOGUE[code as AnyCode]),
   'THROTTLED',

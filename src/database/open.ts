@@ -32,7 +32,8 @@ export interface DatabaseLocation {
  */
 export async function openDatabase(location: DatabaseLocation): Promise<Database> {
   const migrations = await readMigrations(location.migrations);
-  const database = location.url === undefined ? await openEmbedded(location) : openServer(location.url, location.onError);
+  const database =
+    location.url === undefined ? await openEmbedded(location) : openServer(location.url, location.onError);
   try {
     await migrate(database, migrations);
     return database;

@@ -1,0 +1,58 @@
+import type { RefusalCode } from '../errors.ts';
+import type { Product } from '../units.ts';
+
+/** `up`: client to target. `down`: target to client. */
+export type Direction = 'up' | 'down';
+
+/**
+ * The bytes of one connection, in one slot of a table of counters. Single writer per column, so
+ * that a relay in another thread can share the memory without atomics on its hot path: the relay
+ * writes `up` and `down`, the meter writes `granted`; left = granted - up - down.
+ * Counts are whole numbers below 2^53 (9 PB) in a Float64Array.
+ */
+export interface LeaseCells {
+  readonly granted: Float64Array;
+  readonly up: Float64Array;
+  readonly down: Float64Array;
+}
+
+/** What the meter tells a relay. Called synchronously; must not throw. */
+export interface SessionHandlers {
+  /** More may be spent than before: go on reading. */
+  granted(): void;
+  /** Nothing more may be forwarded, ever: close both sides. */
+  ended(reason: RefusalCode): void;
+}
+
+/** Metering of one relayed connection. All methods are synchronous. */
+export interface MeterSession {
+  readonly keyId: bigint;
+  readonly accountId: bigint;
+  readonly product: Product;
+  readonly cells: LeaseCells;
+  readonly slot: number;
+  /**
+   * Spends up to `bytes` of the lease, before they are forwarded.
+   * @returns how many may be forwarded now, 0 to `bytes`. When fewer, the relay holds the rest,
+   *   stops reading and waits for `granted` or `ended`; the meter asks for more by itself.
+   */
+  spend(direction: Direction, bytes: number): number;
+  /** Gives back bytes that were spent but never accepted by the other side's socket. */
+  refund(direction: Direction, bytes: number): void;
+  /** Once, before the first `spend`. */
+  attach(handlers: SessionHandlers): void;
+  /** Ends the session; what it spent is settled soon after. Idempotent. */
+  close(): void;
+}
+
+/** A key that may use the proxy. */
+export interface AuthenticatedKey {
+  readonly keyId: bigint;
+  readonly accountId: bigint;
+}
+
+/** Opens metering for one connection: refused when the account or key has no credit left. */
+export type OpenSession = (
+  key: AuthenticatedKey,
+  product: Product,
+) => Promise<{ readonly session: MeterSession } | { readonly refusal: RefusalCode }>;
