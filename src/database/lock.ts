@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 
@@ -11,68 +11,82 @@ export class DataDirectoryInUse extends Error {
   }
 }
 
+/** How often a start looks again after it lost a race. */
+const MAX_ATTEMPTS = 10;
+
 /**
  * Takes the exclusive lock of a data folder. The embedded database has none of its own: two
  * processes on one folder would lose committed rows without an error.
  *
- * A listening unix socket is the lock: the kernel drops it with the process, however that ends.
- * It is made under a private name and then hard-linked, which is atomic, so that of two servers
- * starting at once exactly one wins.
+ * The lock is a listening unix socket, which the kernel closes with its process, however that
+ * ends. Generations make taking over a dead one safe: the owner is the highest `lock.<n>` in the
+ * folder, the next owner makes n + 1 by hard link, which is atomic and fails when it exists, and
+ * nobody ever removes the highest.
  * @returns a function that gives the lock back
  * @throws DataDirectoryInUse
  */
 export async function lockDataDirectory(folder: string): Promise<() => Promise<void>> {
   mkdirSync(folder, { recursive: true });
-  const socketPath = path.join(folder, 'lock');
-  const privatePath = path.join(folder, `.lock-${randomUUID().slice(0, 8)}`);
+  const own = path.join(folder, `.lock-${randomUUID().slice(0, 8)}`);
+  const server = await listen(own);
+  const release = async (): Promise<void> => {
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    rmSync(own, { force: true });
+  };
+  try {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const current = highest(folder);
+      if (current > 0 && (await answers(lockPath(folder, current)))) throw new DataDirectoryInUse(folder);
+      if (takeGeneration(folder, own, current + 1)) return release;
+    }
+    throw new DataDirectoryInUse(folder);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+function takeGeneration(folder: string, own: string, generation: number): boolean {
+  const target = lockPath(folder, generation);
+  try {
+    linkSync(own, target);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+  // Somebody slow may have made a generation that was already past and removed: it is not the owner.
+  if (highest(folder) !== generation) {
+    rmSync(target, { force: true });
+    return false;
+  }
+  for (const older of generations(folder).filter((number) => number < generation)) {
+    rmSync(lockPath(folder, older), { force: true });
+  }
+  return true;
+}
+
+function generations(folder: string): number[] {
+  return readdirSync(folder).flatMap((name) => {
+    const match = /^lock\.(\d{1,12})$/.exec(name);
+    return match === null ? [] : [Number(match[1])];
+  });
+}
+
+function highest(folder: string): number {
+  return Math.max(0, ...generations(folder));
+}
+
+function lockPath(folder: string, generation: number): string {
+  return path.join(folder, `lock.${generation}`);
+}
+
+async function listen(socketPath: string): Promise<net.Server> {
   const server = net.createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(shortest(privatePath), resolve);
+    server.listen(shortest(socketPath), resolve);
   });
-  server.unref();
-  const release = async (): Promise<void> => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    rmSync(privatePath, { force: true });
-  };
-  for (let attempt = 0; attempt < MAX_STALE_LOCKS; attempt += 1) {
-    try {
-      linkSync(privatePath, socketPath);
-      return async () => {
-        rmSync(socketPath, { force: true });
-        await release();
-      };
-    } catch (error) {
-      if (!isErrno(error, 'EEXIST')) {
-        await release();
-        throw error;
-      }
-    }
-    if ((await answers(socketPath)) || !(await removeStale(socketPath))) break;
-  }
-  await release();
-  throw new DataDirectoryInUse(folder);
-}
-
-const MAX_STALE_LOCKS = 5;
-
-/**
- * Moves a dead socket aside. If the one moved turns out to be alive, another server won in the
- * meantime: it is put back.
- */
-async function removeStale(socketPath: string): Promise<boolean> {
-  const aside = `${socketPath}-${randomUUID().slice(0, 8)}`;
-  try {
-    renameSync(socketPath, aside);
-  } catch (error) {
-    return isErrno(error, 'ENOENT');
-  }
-  if (await answers(aside)) {
-    renameSync(aside, socketPath);
-    return false;
-  }
-  rmSync(aside, { force: true });
-  return true;
+  return server.unref();
 }
 
 function answers(socketPath: string): Promise<boolean> {
@@ -90,8 +104,4 @@ function answers(socketPath: string): Promise<boolean> {
 function shortest(absolute: string): string {
   const relative = path.relative(process.cwd(), absolute);
   return relative.length < absolute.length ? relative : absolute;
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

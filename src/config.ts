@@ -1,0 +1,168 @@
+import path from 'node:path';
+
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+
+import { parseCredits } from './units.ts';
+
+/** A CIDR block, parsed. */
+export type Cidr = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** Where proxied connections leave. */
+export type ExitSpec = { readonly kind: 'direct' };
+
+/** Everything the environment decides. README.md, "Variables", documents each one. */
+export type Config = Readonly<z.infer<typeof Environment>>;
+
+/** The environment holds values that cannot be used; the message names every one. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const port = (fallback: number) => whole(fallback, 0, 65_535);
+
+function whole(fallback: number, least: number, most: number) {
+  return z
+    .string()
+    .default(String(fallback))
+    .refine((text) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most, {
+      message: `must be a whole number from ${least} to ${most}`,
+    })
+    .transform(Number);
+}
+
+const MAX_DAYS = 3_650;
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+const duration = (fallback: string) =>
+  z
+    .string()
+    .default(fallback)
+    .transform((text, ctx) => {
+      const match = /^([1-9]\d{0,7})([smhd])$/.exec(text);
+      const seconds = match === null ? 0 : Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS];
+      if (seconds > 0 && seconds <= MAX_DAYS * SECONDS.d) return seconds;
+      return fault(ctx, `must be a duration such as 7d, 12h, 30m or 45s, ${MAX_DAYS} days at most`);
+    });
+
+const url = (protocols: readonly string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    message: `must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+  });
+
+const credits = z.string().transform((text, ctx) => {
+  const amount = parseCredits(text);
+  if (amount !== undefined && amount >= 0n) return amount;
+  return fault(ctx, 'must be a number of credits, 0 or more, with at most 9 decimals');
+});
+
+const cidrs = z
+  .string()
+  .default('')
+  .transform((text, ctx) => {
+    const parts = list(text);
+    const bad = parts.filter((part) => !ipaddr.isValidCIDR(part));
+    if (bad.length > 0) return fault(ctx, `must be a comma list of CIDR blocks; not one: ${bad.join(', ')}`);
+    return parts.map((part): Cidr => ipaddr.parseCIDR(part));
+  });
+
+const exits = z
+  .string()
+  .default('direct')
+  .transform((text, ctx) => {
+    const parts = list(text);
+    if (parts.length > 0 && parts.every((part) => part === 'direct'))
+      return parts.map((): ExitSpec => ({ kind: 'direct' }));
+    return fault(ctx, 'must be a comma list of exits; this version knows `direct`');
+  });
+
+const masterKey = z.string().transform((text, ctx) => {
+  const bytes = Buffer.from(text, 'base64');
+  const exact = bytes.toString('base64') === text || bytes.toString('base64').replace(/=+$/, '') === text;
+  return exact && bytes.length === 32 ? bytes : fault(ctx, 'must be 32 bytes in base64 (openssl rand -base64 32)');
+});
+
+const Environment = z
+  .object({
+    HOST: z
+      .string()
+      .default('127.0.0.1')
+      .refine((text) => ipaddr.isValid(text) || text === 'localhost', { message: 'must be an IP address' }),
+    PORT: port(4000),
+    SOCKS_SHARED_PORT: port(1080),
+    SOCKS_DEDICATED_PORT: port(1081),
+    BROWSER_PORT: port(8080),
+    DATA_DIR: z
+      .string()
+      .default('./data')
+      .transform((text) => path.resolve(text)),
+    DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+    REDIS_URL: url(['redis:', 'rediss:']).optional(),
+    PUBLIC_URL: url(['http:', 'https:'])
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional(),
+    MASTER_KEY: masterKey.optional(),
+    ADMIN_EMAIL: z
+      .email({ message: 'must be an e-mail address' })
+      .or(z.literal('admin@localhost'))
+      .default('admin@localhost'),
+    ADMIN_PASSWORD: z.string().min(12, { message: 'must have at least 12 characters' }).max(1024).optional(),
+    ADMIN_API_KEY: z
+      .string()
+      .regex(/^lpf_[0-9a-f]{32}$/, { message: 'must be lpf_ and 32 lower-case hexadecimal digits' })
+      .optional(),
+    WELCOME_CREDITS: credits.optional(),
+    SMTP_URL: url(['smtp:', 'smtps:']).optional(),
+    EGRESS_ALLOW: cidrs,
+    EXITS_SHARED: exits,
+    EXITS_DEDICATED: exits,
+    RELAY: z.enum(['auto', 'fast', 'portable'], { message: 'must be auto, fast or portable' }).default('auto'),
+    RELAY_WORKERS: whole(1, 1, 64),
+    SOCKS_IDLE_TIMEOUT: whole(300, 1, 86_400),
+    MAX_CONNECTIONS_PER_KEY: whole(10_000, 1, 1_000_000),
+    MAX_SUBSCRIPTIONS_PER_ACCOUNT: whole(5_000, 1, 1_000_000),
+    AUTH_MAX_FAILURES: whole(10, 1, 1_000_000),
+    LPF_SESSION_TTL: duration('7d'),
+    LOG_LEVEL: z
+      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+        message: 'must be fatal, error, warn, info, debug, trace or silent',
+      })
+      .default('info'),
+  })
+  .superRefine((values, ctx) => {
+    if (values.DATABASE_URL !== undefined && values.MASTER_KEY === undefined) {
+      ctx.addIssue({
+        code: 'custom',
+        path: ['MASTER_KEY'],
+        message:
+          'is required with DATABASE_URL: 32 bytes in base64 (openssl rand -base64 32), the same for every instance',
+      });
+    }
+    if (values.RELAY === 'fast') {
+      ctx.addIssue({ code: 'custom', path: ['RELAY'], message: 'fast is not in this version; use auto or portable' });
+    }
+  });
+
+/**
+ * Reads the configuration. An empty value counts as unset.
+ * @throws ConfigError with one message that names every fault; no secret is repeated in it
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const result = Environment.safeParse(given);
+  if (result.success) return Object.freeze(result.data);
+  const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`);
+  throw new ConfigError(`The configuration cannot be used:\n${faults.join('\n')}`);
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+}
+
+function fault(ctx: z.core.$RefinementCtx, message: string): never {
+  ctx.addIssue({ code: 'custom', message });
+  return z.NEVER;
+}

@@ -1,0 +1,105 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+import { expect, test } from 'vitest';
+
+import { ConfigError, parseConfig } from '../src/config.ts';
+import { loadMasterKey } from '../src/secrets.ts';
+
+test('an empty environment gives the documented defaults', () => {
+  const config = parseConfig({});
+  expect(config).toMatchObject({
+    HOST: '127.0.0.1',
+    PORT: 4000,
+    SOCKS_SHARED_PORT: 1080,
+    SOCKS_DEDICATED_PORT: 1081,
+    BROWSER_PORT: 8080,
+    DATA_DIR: path.resolve('data'),
+    ADMIN_EMAIL: 'admin@localhost',
+    RELAY: 'auto',
+    RELAY_WORKERS: 1,
+    SOCKS_IDLE_TIMEOUT: 300,
+    MAX_CONNECTIONS_PER_KEY: 10_000,
+    MAX_SUBSCRIPTIONS_PER_ACCOUNT: 5_000,
+    AUTH_MAX_FAILURES: 10,
+    LPF_SESSION_TTL: 7 * 86_400,
+    LOG_LEVEL: 'info',
+    EGRESS_ALLOW: [],
+  });
+  expect(config.DATABASE_URL).toBeUndefined();
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test('an empty value counts as unset', () => {
+  expect(parseConfig({ PORT: '', DATABASE_URL: '' })).toEqual(parseConfig({}));
+});
+
+test('every malformed value is named in one message, and no secret is repeated', () => {
+  const secret = 'postgres-password-canary';
+  const env = {
+    HOST: 'nowhere',
+    PORT: '70000',
+    SOCKS_SHARED_PORT: '1e3',
+    DATABASE_URL: `mysql://u:${secret}@h/d`,
+    REDIS_URL: 'http://h',
+    PUBLIC_URL: 'ftp://h',
+    MASTER_KEY: 'c2hvcnQ=',
+    ADMIN_EMAIL: 'nobody',
+    ADMIN_PASSWORD: 'short',
+    ADMIN_API_KEY: 'lpf_XYZ',
+    WELCOME_CREDITS: '-1',
+    EGRESS_ALLOW: '10.0.0.0/8,elsewhere',
+    EXITS_SHARED: 'direct,teleport',
+    RELAY: 'warp',
+    SOCKS_IDLE_TIMEOUT: '0',
+    LPF_SESSION_TTL: '7 days',
+    LOG_LEVEL: 'loud',
+  };
+  const fault = catchConfigError(env);
+  for (const name of Object.keys(env)) expect(fault.message).toContain(`  ${name} `);
+  expect(fault.message).not.toContain(secret);
+  expect(fault.message.split('\n')).toHaveLength(1 + Object.keys(env).length);
+});
+
+test('DATABASE_URL requires MASTER_KEY', () => {
+  const fault = catchConfigError({ DATABASE_URL: 'postgres://h/d' });
+  expect(fault.message).toContain('MASTER_KEY is required with DATABASE_URL');
+  const config = parseConfig({ DATABASE_URL: 'postgres://h/d', MASTER_KEY: Buffer.alloc(32, 7).toString('base64') });
+  expect(config.MASTER_KEY).toEqual(Buffer.alloc(32, 7));
+});
+
+test.each([
+  ['7d', 604_800],
+  ['12h', 43_200],
+  ['30m', 1_800],
+  ['45s', 45],
+])('the duration %s is %i seconds', (text, seconds) => {
+  expect(parseConfig({ LPF_SESSION_TTL: text }).LPF_SESSION_TTL).toBe(seconds);
+});
+
+test('the master key is made once, for its owner alone, and never overwritten', () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'passerelle-'));
+  try {
+    const key = loadMasterKey(folder);
+    expect(key).toHaveLength(32);
+    expect(loadMasterKey(folder)).toEqual(key);
+    const file = path.join(folder, 'master.key');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    writeFileSync(file, 'bad');
+    expect(() => loadMasterKey(folder)).toThrow(ConfigError);
+    expect(readFileSync(file, 'utf8')).toBe('bad');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+function catchConfigError(env: Record<string, string>): ConfigError {
+  try {
+    parseConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+}
