@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 
@@ -13,6 +13,9 @@ export class DataDirectoryInUse extends Error {
 
 /** How often a start looks again after it lost a race. */
 const MAX_ATTEMPTS = 10;
+
+/** A private name older than this belongs to a process that was killed. */
+const STALE_MS = 60_000;
 
 /**
  * Takes the exclusive lock of a data folder. The embedded database has none of its own: two
@@ -62,7 +65,16 @@ function takeGeneration(folder: string, own: string, generation: number): boolea
   for (const older of generations(folder).filter((number) => number < generation)) {
     rmSync(lockPath(folder, older), { force: true });
   }
+  removeStalePrivateNames(folder, own);
   return true;
+}
+
+function removeStalePrivateNames(folder: string, own: string): void {
+  for (const name of readdirSync(folder).filter((entry) => entry.startsWith('.lock-'))) {
+    const file = path.join(folder, name);
+    const made = statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+    if (file !== own && made !== undefined && Date.now() - made > STALE_MS) rmSync(file, { force: true });
+  }
 }
 
 function generations(folder: string): number[] {
