@@ -1,5 +1,5 @@
 import type { Database } from './database/open.ts';
-import type { Events } from './events.ts';
+import type { Events, LiveUsage } from './events.ts';
 import type { Keyring } from './crypto.ts';
 import type { Logger } from './log.ts';
 import type { Throttle } from './throttle.ts';
@@ -15,6 +15,8 @@ export interface Viewer {
   readonly keyId: bigint | null;
   /** The session that was presented; null for an API key. */
   readonly sessionId: string | null;
+  /** Lookup hash (hex) of the API key secret that was presented: streams end when that secret is replaced. */
+  readonly lookup?: string;
 }
 
 /** What operations need of the rest of the server. Built once, in app.ts. */
@@ -30,6 +32,8 @@ export interface Services {
   readonly sessions: SessionLifetimes;
   /** Ends the proxied connections of a key on this instance. @returns how many there were */
   readonly closeConnections: (keyId: bigint) => number;
+  /** Feeds of the usage streams, their number per account, and the end of streams with their credential. */
+  readonly live: LiveUsage;
 }
 
 /** Seconds. */

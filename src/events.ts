@@ -37,6 +37,11 @@ export interface EventMap {
   };
   /** Leases of these keys must be renewed at once: limit changed, credit arrived, key revoked. */
   leasesChanged: { readonly accountId: bigint; readonly keyIds: readonly bigint[] | null };
+  /**
+   * Events of other instances may have been lost (Redis was away and is back): what was learned from
+   * events must be read again, cached credentials dropped. Local only, never sent.
+   */
+  eventsLost: { readonly at: Date };
 }
 
 export type EventName = keyof EventMap;
@@ -68,4 +73,45 @@ export function localEvents(onError: (error: unknown) => void): Events {
       return () => void set.delete(listener);
     },
   };
+}
+
+/** What one usage stream needs of its account's feed (`src/live/feed.ts`). */
+export interface FeedReader {
+  /** The account's number as just read from the database; events that came meanwhile are kept. */
+  start(seq: bigint): void;
+  /** Last number known without a gap. */
+  readonly head: bigint;
+  /** Events `after` + 1 and on, contiguous; `missing` when they were pruned. Never rejects. */
+  read(after: bigint): FeedPage | Promise<FeedPage>;
+  /** Stops following. */
+  close(): void;
+}
+
+export interface FeedPage {
+  readonly events: readonly AccountEvent[];
+  readonly missing: boolean;
+}
+
+/** Whose rights a stream lives on. */
+export interface CredentialRef {
+  readonly userId: bigint;
+  readonly keyId: bigint | null;
+  readonly sessionId: string | null;
+  /** Lookup hash (hex) of the API key secret that was presented, when known. */
+  readonly lookup?: string;
+}
+
+/** What live streams share within one server (`src/live/live.ts`). */
+export interface LiveUsage {
+  /** Follows an account; `onAdvance` is called whenever there may be more to read. Open before reading a snapshot. */
+  follow(accountId: bigint, onAdvance: () => void): FeedReader;
+  /** Somebody streams this account: meters settle it at shorter intervals. */
+  watched(accountId: bigint): boolean;
+  /** Calls `onDead` once when the credential is revoked or expires. @returns a function that stops watching */
+  watchCredential(credential: CredentialRef, onDead: () => void): () => void;
+  /**
+   * Counts a stream of the account until the returned function is called.
+   * @throws AppError TOO_MANY_SUBSCRIPTIONS
+   */
+  admit(accountId: bigint): () => void;
 }
