@@ -3,7 +3,7 @@
 // The output is written to a folder of its own and renamed into place under a lock, so that any
 // number of `npm start` from one checkout may begin at once. dist/ mirrors the project: a module
 // finds prisma/migrations by the same relative path in both.
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, linkSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -13,10 +13,20 @@ import { withLock } from './lock.mjs';
 import { runTool } from './run.mjs';
 
 const SOURCES = [
-  ...['src', 'rest-compat', 'prisma/schema.prisma', 'prisma/migrations', 'prisma.config.ts', 'package-lock.json'],
-  ...['tsconfig.json', 'tsconfig.build.json', 'scripts/build.mjs'],
+  'src',
+  'rest-compat',
+  'prisma/schema.prisma',
+  'prisma/migrations',
+  'prisma.config.ts',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'scripts/build.mjs',
 ];
 const STAMP = 'dist/.stamp';
+const TEMPLATE = 'prisma/template.tar';
+const TEMPLATE_STAMP = 'prisma/template.stamp';
+const TEMPLATE_SOURCES = ['prisma/migrations', 'package-lock.json', 'src/database'];
 
 /**
  * Builds when the output is missing or other than its sources. Types are left to `npm run check`
@@ -42,15 +52,12 @@ export async function ensureBuilt({ checkTypes = false } = {}) {
 }
 
 async function build(output, checkTypes) {
-  const { PGlite } = await import('@electric-sql/pglite');
   // Initialising an empty database takes as long as everything else: do both at once.
-  const [database] = await Promise.all([PGlite.create(), compile(output, checkTypes)]);
-  try {
-    cpSync(path.join(root, 'prisma/migrations'), path.join(output, 'prisma/migrations'), { recursive: true });
-    await writeTemplate(database, output);
-  } finally {
-    await database.close();
-  }
+  const [database] = await Promise.all([emptyDatabase(), compile(output, checkTypes)]);
+  cpSync(path.join(root, 'prisma/migrations'), path.join(output, 'prisma/migrations'), { recursive: true });
+  if (database === undefined)
+    for (const file of [TEMPLATE, TEMPLATE_STAMP]) linkSync(path.join(root, 'dist', file), path.join(output, file));
+  else await writeTemplate(database, output);
 }
 
 async function compile(output, checkTypes) {
@@ -58,13 +65,25 @@ async function compile(output, checkTypes) {
   await runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', output, ...(checkTypes ? [] : ['--noCheck'])]);
 }
 
+/** A new database, or undefined when the last build's template still serves. */
+async function emptyDatabase() {
+  if (isCurrent(path.join('dist', TEMPLATE_STAMP), fingerprint(TEMPLATE_SOURCES))) return undefined;
+  const { PGlite } = await import('@electric-sql/pglite');
+  return PGlite.create();
+}
+
 /** Archive of a migrated, empty database: the first start of a data folder unpacks it. */
 async function writeTemplate(database, output) {
   const load = (file) => import(pathToFileURL(path.join(output, 'src/database', file)));
   const [{ embeddedSql }, { migrate, readMigrations }] = await Promise.all([load('embedded.js'), load('migrate.js')]);
-  await migrate(embeddedSql(database), await readMigrations(path.join(output, 'prisma/migrations')));
-  const archive = await database.dumpDataDir('none');
-  writeFileSync(path.join(output, 'prisma/template.tar'), Buffer.from(await archive.arrayBuffer()));
+  try {
+    await migrate(embeddedSql(database), await readMigrations(path.join(output, 'prisma/migrations')));
+    const archive = await database.dumpDataDir('none');
+    writeFileSync(path.join(output, TEMPLATE), Buffer.from(await archive.arrayBuffer()));
+    writeFileSync(path.join(output, TEMPLATE_STAMP), fingerprint(TEMPLATE_SOURCES));
+  } finally {
+    await database.close();
+  }
 }
 
 /** A folder cannot be renamed over another: the old one steps aside first. */

@@ -8,7 +8,10 @@ export const root = path.join(import.meta.dirname, '..');
 export function fingerprint(sources) {
   const hash = createHash('sha256');
   for (const file of sources.flatMap(filesBelow)) {
-    hash.update(`${file}\0`).update(readFileSync(path.join(root, file))).update('\0');
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(path.join(root, file)))
+      .update('\0');
   }
   return hash.digest('hex');
 }

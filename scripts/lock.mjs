@@ -41,7 +41,8 @@ async function acquire(file, mine) {
       if (error.code !== 'EEXIST') throw error;
     }
     if (isStale(file)) removeStale(file, `${mine}-stale`);
-    else if (Date.now() > deadline) throw new Error(`${file} is held by another process; remove it if that one is gone`);
+    else if (Date.now() > deadline)
+      throw new Error(`${file} is held by another process; remove it if that one is gone`);
     else await delay(POLL_MS);
   }
 }

@@ -1,7 +1,15 @@
 import pg from 'pg';
 import { describe, expect, test } from 'vitest';
 
-import { hasOwnPostgres, hasPostgres, hasRedis, ownPostgres, postgres, redis, type PostgresServer } from './services.ts';
+import {
+  hasOwnPostgres,
+  hasPostgres,
+  hasRedis,
+  ownPostgres,
+  postgres,
+  redis,
+  type PostgresServer,
+} from './services.ts';
 
 async function ask(url: string, text: string): Promise<unknown[]> {
   const client = new pg.Client({ connectionString: url });

@@ -71,9 +71,8 @@ export async function ownPostgres(): Promise<OwnPostgresServer | undefined> {
   if (account !== undefined) await chown(folder, account.uid, account.gid);
   const data = path.join(folder, 'data');
   const asOwner = (command: string, args: string[]): [string, string[]] => privileges(account, command, args);
-  const [initdb, initdbArgs] = asOwner(path.join(binaries, 'initdb'), [
-    ...['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
-  ]);
+  const cluster = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'];
+  const [initdb, initdbArgs] = asOwner(path.join(binaries, 'initdb'), cluster);
   await run(initdb, initdbArgs, { cwd: folder });
   const server = await firstStart((port) => {
     const settings = ['listen_addresses=127.0.0.1', `unix_socket_directories=${folder}`, 'max_connections=200'];
