@@ -1,62 +1,6 @@
 import type { AccountEvent } from '../../events.ts';
-import { PRODUCTS, type Product } from '../../units.ts';
-
-/** Bytes and nano-credits of one product. */
-export interface ProductTotal {
-  readonly product: Product;
-  readonly bytesUp: bigint;
-  readonly bytesDown: bigint;
-  readonly credits: bigint;
-}
-
-interface Numbered {
-  /** Number of the account that the reader has reached with this event. */
-  readonly seq: bigint;
-  readonly at: Date;
-}
-
-/** Where the stream starts: `balance`, `remaining` and the lifetime `totals` are those at number `seq`. */
-export interface UsageSnapshot extends Numbered {
-  readonly type: 'UsageSnapshot';
-  readonly balance: bigint;
-  readonly remaining: bigint;
-  readonly totals: readonly ProductTotal[];
-}
-
-/** Traffic of one key and product: the sum of the numbers `fromSeq` to `seq`. */
-export interface UsageDelta extends Numbered, ProductTotal {
-  readonly type: 'UsageDelta';
-  readonly fromSeq: bigint;
-  readonly keyId: bigint;
-  /** After number `seq`. */
-  readonly balance: bigint;
-  /** After number `seq`. */
-  readonly remaining: bigint;
-}
-
-/** What else moved the balance or what remains. */
-export interface UsageAdjustment extends Numbered {
-  readonly type: 'UsageAdjustment';
-  readonly fromSeq: bigint;
-  readonly kind: 'ENTRY' | 'LIMIT' | 'MERGE';
-  /** Signed change of the balance. */
-  readonly amount: bigint;
-  readonly balance: bigint;
-  readonly remaining: bigint;
-}
-
-/** Nothing happened; all numbers up to `seq` are accounted for. */
-export interface UsageHeartbeat extends Numbered {
-  readonly type: 'UsageHeartbeat';
-}
-
-/** Numbers up to `prunedSeq` are gone; a snapshot follows. `seq` is still the reader's own. */
-export interface UsageLagged extends Numbered {
-  readonly type: 'UsageLagged';
-  readonly prunedSeq: bigint;
-}
-
-export type UsageEvent = UsageSnapshot | UsageDelta | UsageAdjustment | UsageHeartbeat | UsageLagged;
+import { PRODUCTS } from '../../units.ts';
+import type { ProductTotal, UsageAdjustment, UsageDelta } from './stream.ts';
 
 /** What `take` found. Without an event, all of the page belonged to other keys. */
 export interface Taken {
@@ -79,9 +23,9 @@ export function take(page: readonly AccountEvent[], seen: bigint, keyId: bigint 
     if (keyId === null || event.keyId === null || event.keyId === keyId) {
       const next = translate(event, seen + 1n, keyId);
       if (delta === undefined) {
-        if (next.type === 'UsageAdjustment') return { event: next, scanned: event.seq };
+        if (next.__typename === 'UsageAdjustment') return { event: next, scanned: event.seq };
         delta = next;
-      } else if (next.type === 'UsageDelta' && next.keyId === delta.keyId && next.product === delta.product) {
+      } else if (next.__typename === 'UsageDelta' && next.keyId === delta.keyId && next.product === delta.product) {
         delta = sum(delta, next);
       } else {
         break;
@@ -98,10 +42,10 @@ function translate(event: AccountEvent, fromSeq: bigint, keyId: bigint | null): 
   const remaining = narrowed ? event.keyRemaining : event.remaining;
   if (event.kind !== 'usage' || event.keyId === null || event.product === null) {
     const kind = KINDS[event.kind];
-    return { type: 'UsageAdjustment', fromSeq, seq, at, kind, amount: event.amount, balance, remaining };
+    return { __typename: 'UsageAdjustment', fromSeq, seq, at, kind, amount: event.amount, balance, remaining };
   }
   return {
-    ...{ type: 'UsageDelta', fromSeq, seq, at, keyId: event.keyId, product: event.product },
+    ...{ __typename: 'UsageDelta', fromSeq, seq, at, keyId: event.keyId, product: event.product },
     ...{ bytesUp: event.up, bytesDown: event.down, credits: -event.amount, balance, remaining },
   };
 }

@@ -2,7 +2,8 @@ import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { productOf } from '../../units.ts';
 import { leastLeft, meterColumns, remainingCredit, type Meter, type MeterRow } from '../accounts/windows.ts';
-import { allProducts, type ProductTotal, type UsageSnapshot } from './streamEvents.ts';
+import type { ProductTotal, UsageSnapshot } from './stream.ts';
+import { allProducts } from './streamEvents.ts';
 
 /**
  * One statement, hence one snapshot of the database: number, balance, windows and totals agree.
@@ -67,7 +68,7 @@ export async function readSnapshot(db: Sql, accountId: bigint, keyId: bigint | n
   if (row === undefined) throw new AppError('NOT_FOUND');
   const meters = keyId === null ? [accountMeter(row)] : [accountMeter(row), keyMeter(row)];
   return {
-    type: 'UsageSnapshot',
+    __typename: 'UsageSnapshot',
     seq: row.seq,
     at: row.now,
     balance: row.balance,

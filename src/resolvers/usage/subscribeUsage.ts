@@ -1,7 +1,7 @@
 import type { ViewerContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
-import { UsageStream } from './stream.ts';
-import type { UsageEvent } from './streamEvents.ts';
+import type { UsageStreamEvent } from './stream.ts';
+import { UsageStream } from './streamReader.ts';
 import { readKeyLeft, readPosition, readSnapshot, requireOwnKey } from './streamSql.ts';
 
 /** Arguments of `subscription usage`. */
@@ -52,7 +52,7 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
  * ends it with CREDENTIAL_REVOKED when its credential dies. A transport that executes events once for
  * many subscribers takes `stream` and keeps the rest with the subscriber.
  */
-export class UsageSubscription implements AsyncGenerator<UsageEvent, void, void> {
+export class UsageSubscription implements AsyncGenerator<UsageStreamEvent, void, void> {
   readonly stream: UsageStream;
   readonly #dismiss: () => void;
   #unwatch: () => void = () => {};
@@ -81,7 +81,7 @@ export class UsageSubscription implements AsyncGenerator<UsageEvent, void, void>
     this.#dismiss();
   }
 
-  async next(): Promise<IteratorResult<UsageEvent, void>> {
+  async next(): Promise<IteratorResult<UsageStreamEvent, void>> {
     try {
       const value = await this.stream.next();
       if (value !== undefined) return { done: false, value };
@@ -93,13 +93,13 @@ export class UsageSubscription implements AsyncGenerator<UsageEvent, void, void>
     return { done: true, value: undefined };
   }
 
-  async return(): Promise<IteratorResult<UsageEvent, void>> {
+  async return(): Promise<IteratorResult<UsageStreamEvent, void>> {
     this.stream.close();
     this.release();
     return { done: true, value: undefined };
   }
 
-  async throw(error: unknown): Promise<IteratorResult<UsageEvent, void>> {
+  async throw(error: unknown): Promise<IteratorResult<UsageStreamEvent, void>> {
     this.stream.close();
     this.release();
     throw error;
