@@ -68,8 +68,11 @@ export interface Executor {
     prepared: PreparedOperation,
     context: OperationContext,
   ): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult>;
-  /** The public form of any thrown value: an `AppError` keeps its code, the rest is logged and `INTERNAL`. */
-  maskError(error: unknown): GraphQLError;
+  /**
+   * The public form of any thrown value: an `AppError` keeps its code, the rest is logged and `INTERNAL`.
+   * Without a context the caller counts as anonymous.
+   */
+  maskError(error: unknown, context?: OperationContext): GraphQLError;
   /**
    * In-process call of one of our own documents (REST): validated once per document, not limited.
    * A bad credential is answered as `{ errors }`, like everything else.

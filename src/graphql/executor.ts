@@ -1,0 +1,174 @@
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
+import {
+  createSourceEventStream,
+  execute as interpret,
+  getOperationAST,
+  GraphQLError,
+  print,
+  type DocumentNode,
+  type ExecutionResult,
+} from 'graphql';
+
+import type { OperationContext } from '../context.ts';
+import { AppError } from '../errors.ts';
+import { createCompiler } from './compile.ts';
+import { maskError } from './mask.ts';
+import { createPreparer } from './prepare.ts';
+import { resultStream } from './stream.ts';
+import type {
+  Caller,
+  Executor,
+  ExecutorOptions,
+  OperationRequest,
+  OperationType,
+  Preparation,
+  PreparedOperation,
+} from './types.ts';
+
+export type { Caller, Executor, ExecutorOptions, OperationRequest, OperationType, Preparation, PreparedOperation };
+
+/** RFC 6750, section 2.1. */
+const BEARER = /^Bearer +([\w.~+/=-]+)$/i;
+
+/** Builds the executor: the only way to the schema, for every transport. */
+export function createExecutor(options: ExecutorOptions): Executor {
+  const { schema, services, authenticate } = options;
+  const { prepare: prepareRequest, fieldsOf } = createPreparer(schema);
+  const compilerFor = options.compile === false ? () => undefined : createCompiler(schema, fieldsOf);
+  const ownDocuments = new WeakMap<DocumentNode, Omit<PreparedOperation, 'variables'>>();
+
+  const mask = (error: unknown, context?: OperationContext): GraphQLError =>
+    maskError(error, context?.viewer == null, services.log);
+
+  function masked(result: ExecutionResult, context: OperationContext): ExecutionResult {
+    if (result.errors === undefined) return result;
+    const errors = result.errors.map((error) => mask(error, context));
+    return 'data' in result ? { errors, data: result.data ?? null } : { errors };
+  }
+
+  function prepare(request: OperationRequest): Preparation {
+    const started = performance.now();
+    const preparation = guarded(() => prepareRequest(request), mask);
+    if (preparation.errors !== undefined) report(options, 'invalid', preparation, started);
+    return preparation;
+  }
+
+  async function contextFor({ authorization, clientAddress }: Caller): Promise<OperationContext> {
+    if (authorization === undefined) return { ...services, viewer: null, clientAddress };
+    const token = BEARER.exec(authorization)?.[1];
+    if (token === undefined) throw new AppError('UNAUTHENTICATED');
+    return { ...services, viewer: await authenticate(token, clientAddress), clientAddress };
+  }
+
+  async function run(
+    prepared: PreparedOperation,
+    context: OperationContext,
+    rootValue: unknown,
+  ): Promise<ExecutionResult> {
+    const { document, operationName, variables } = prepared;
+    try {
+      const compiled = compilerFor(prepared);
+      const result =
+        compiled === undefined
+          ? await interpret({
+              schema,
+              document,
+              rootValue,
+              contextValue: context,
+              variableValues: variables,
+              operationName,
+            })
+          : await compiled.query(rootValue, context, variables);
+      return masked(result, context);
+    } catch (error) {
+      return { errors: [mask(error, context)] };
+    }
+  }
+
+  async function execute(
+    prepared: PreparedOperation,
+    context: OperationContext,
+    rootValue?: unknown,
+  ): Promise<ExecutionResult> {
+    const started = performance.now();
+    const result = await run(prepared, context, rootValue);
+    report(options, prepared.operation.operation, result, started);
+    return result;
+  }
+
+  async function sourceStream(
+    prepared: PreparedOperation,
+    context: OperationContext,
+  ): Promise<AsyncIterable<unknown> | ExecutionResult> {
+    const { document, operationName, variables } = prepared;
+    try {
+      const source = await createSourceEventStream({
+        schema,
+        document,
+        contextValue: context,
+        variableValues: variables,
+        operationName,
+      });
+      return Symbol.asyncIterator in source ? source : masked(source, context);
+    } catch (error) {
+      return { errors: [mask(error, context)] };
+    }
+  }
+
+  async function subscribe(
+    prepared: PreparedOperation,
+    context: OperationContext,
+  ): Promise<AsyncGenerator<ExecutionResult, void, void> | ExecutionResult> {
+    const source = await sourceStream(prepared, context);
+    if (!(Symbol.asyncIterator in source)) return source;
+    return resultStream(
+      source,
+      (event) => run(prepared, context, event),
+      (error) => ({ errors: [mask(error, context)] }),
+    );
+  }
+
+  async function executeDocument<Result, Variables extends Readonly<Record<string, unknown>>>(
+    document: TypedDocumentNode<Result, Variables>,
+    variables: Variables,
+    caller: Caller,
+  ): Promise<ExecutionResult<Result>> {
+    let own = ownDocuments.get(document);
+    if (own === undefined) ownDocuments.set(document, (own = ownDocument(document)));
+    try {
+      const result = await execute({ ...own, variables }, await contextFor(caller));
+      // The document's type says what its result is: codegen made both from one schema.
+      return result as ExecutionResult<Result>;
+    } catch (error) {
+      return { errors: [mask(error)] };
+    }
+  }
+
+  return { schema, prepare, contextFor, execute, sourceStream, subscribe, maskError: mask, executeDocument };
+}
+
+function ownDocument(document: DocumentNode): Omit<PreparedOperation, 'variables'> {
+  const operation = getOperationAST(document);
+  if (operation == null) throw new TypeError('A document of our own must have exactly one operation');
+  return { document, operation, query: print(document), operationName: operation.name?.value };
+}
+
+/** A bug in preparing must not reach the transport as an exception. */
+function guarded(prepare: () => Preparation, mask: (error: unknown) => GraphQLError): Preparation {
+  try {
+    return prepare();
+  } catch (error) {
+    return { errors: [mask(error)] };
+  }
+}
+
+function report(
+  { onOperation }: ExecutorOptions,
+  type: OperationType,
+  result: Pick<ExecutionResult, 'errors'>,
+  startedMs: number,
+): void {
+  if (onOperation === undefined) return;
+  const code = result.errors?.[0]?.extensions['code'];
+  onOperation(type, typeof code === 'string' ? code : 'OK', (performance.now() - startedMs) / 1000);
+}

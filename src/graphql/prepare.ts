@@ -1,0 +1,142 @@
+import { complexityFromQuery } from '@pothos/plugin-complexity';
+import {
+  getOperationAST,
+  getVariableValues,
+  GraphQLError,
+  Kind,
+  parse,
+  specifiedRules,
+  validate,
+  type DocumentNode,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+} from 'graphql';
+import { LRUCache } from 'lru-cache';
+
+import { checkLimits, LIMITS } from './limits.ts';
+import { publicError } from './mask.ts';
+import type { OperationRequest, Preparation } from './types.ts';
+
+/** Documents kept parsed and validated. */
+const MAX_DOCUMENTS = 1_000;
+/** Characters of all documents kept. */
+const MAX_CACHED_CHARACTERS = 4 * 1024 * 1024;
+
+/** A document that may be run, and what is remembered about it. */
+interface KnownDocument {
+  readonly document: DocumentNode;
+  /** Fields with fragments expanded: bounds what compiling costs. */
+  readonly fields: number;
+  /** Cost of operations without variables, by name. */
+  readonly costs: Map<string, number>;
+}
+
+/** @returns the function behind `Executor.prepare` and how many fields a prepared document has */
+export function createPreparer(schema: GraphQLSchema): {
+  readonly prepare: (request: OperationRequest) => Preparation;
+  readonly fieldsOf: (document: DocumentNode) => number;
+} {
+  const known = new LRUCache<string, KnownDocument>({
+    max: MAX_DOCUMENTS,
+    maxSize: MAX_CACHED_CHARACTERS,
+    sizeCalculation: (_document, query) => query.length + 1,
+  });
+  const fields = new WeakMap<DocumentNode, number>();
+
+  function prepare(request: OperationRequest): Preparation {
+    const cached = known.get(request.query);
+    const read = cached === undefined ? readDocument(schema, request.query) : { found: cached };
+    if (read.errors !== undefined) return { errors: read.errors };
+    if (cached === undefined) {
+      known.set(request.query, read.found);
+      fields.set(read.found.document, read.found.fields);
+    }
+    return chooseOperation(schema, read.found, request);
+  }
+  return { prepare, fieldsOf: (document) => fields.get(document) ?? 0 };
+}
+
+type Reading = { found: KnownDocument; errors?: undefined } | { errors: readonly GraphQLError[] };
+
+/** Parses, measures and validates. */
+function readDocument(schema: GraphQLSchema, query: string): Reading {
+  let document: DocumentNode;
+  let measured: number;
+  try {
+    document = parse(query, { maxTokens: LIMITS.tokens });
+    measured = checkLimits(document).fields;
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    const limited = error.extensions['code'] === 'DOCUMENT_LIMIT_EXCEEDED';
+    return {
+      errors: [publicError(limited ? 'DOCUMENT_LIMIT_EXCEEDED' : 'GRAPHQL_PARSE_FAILED', error.message, error)],
+    };
+  }
+  // graphql-js adds one error of its own when it stops.
+  const found = validate(schema, document, specifiedRules, { maxErrors: LIMITS.errors - 1 });
+  if (found.length > 0)
+    return { errors: found.map((error) => publicError('GRAPHQL_VALIDATION_FAILED', error.message, error)) };
+  return { found: { document, fields: measured, costs: new Map() } };
+}
+
+function chooseOperation(schema: GraphQLSchema, known: KnownDocument, request: OperationRequest): Preparation {
+  const name = request.operationName ?? undefined;
+  const operation = getOperationAST(known.document, name);
+  if (operation == null) return { errors: [publicError('OPERATION_RESOLUTION_FAILED', unknownOperation(name))] };
+  const variables = request.variables ?? {};
+  const errors = checkVariables(schema, operation, variables) ?? checkCost(schema, known, operation, variables);
+  if (errors !== undefined) return { errors };
+  const prepared = { document: known.document, operation, query: request.query, operationName: name, variables };
+  return { prepared };
+}
+
+function unknownOperation(name: string | undefined): string {
+  if (name === undefined) return 'The document has several operations or none: name the one to run in operationName.';
+  return `The document has no operation named "${name}".`;
+}
+
+function checkVariables(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): readonly GraphQLError[] | undefined {
+  const definitions = operation.variableDefinitions ?? [];
+  if (definitions.length === 0) return undefined;
+  const { errors } = getVariableValues(schema, definitions, variables, { maxErrors: LIMITS.errors - 1 });
+  return errors?.map((error) => publicError('BAD_INPUT', error.message, error));
+}
+
+function checkCost(
+  schema: GraphQLSchema,
+  known: KnownDocument,
+  operation: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): readonly GraphQLError[] | undefined {
+  const name = operation.name?.value ?? '';
+  let cost = known.costs.get(name);
+  try {
+    cost ??= costOf(schema, known.document, operation, variables);
+  } catch (error) {
+    // A page size given as a null or missing variable.
+    if (error instanceof GraphQLError) return [publicError('BAD_INPUT', error.message, error)];
+    throw error;
+  }
+  // With variables the size of a page may change from call to call.
+  if ((operation.variableDefinitions ?? []).length === 0) known.costs.set(name, cost);
+  if (cost <= LIMITS.cost) return undefined;
+  const message = `The operation would cost ${cost}; at most ${LIMITS.cost} is allowed. Ask for smaller pages.`;
+  return [publicError('OPERATION_TOO_COSTLY', message)];
+}
+
+/** Cost of one operation: what Pothos's fields declare, summed. */
+function costOf(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): number {
+  const definitions = document.definitions.filter(
+    (definition) => definition === operation || definition.kind === Kind.FRAGMENT_DEFINITION,
+  );
+  return complexityFromQuery({ kind: Kind.DOCUMENT, definitions }, { schema, ctx: {}, variables }).complexity;
+}
