@@ -1,0 +1,57 @@
+import type { SqlDatabase } from '../database/sql.ts';
+import { AppError } from '../errors.ts';
+import type { Events, LiveUsage } from '../events.ts';
+import type { Logger } from '../log.ts';
+import { watchCredentials } from './credentials.ts';
+import { createFeeds } from './feeds.ts';
+
+/** Pause between polls when other instances share the database and their events are not heard. */
+const DEAF_POLL_MS = 500;
+/** Pause between polls when events are heard: only a safety net against a lost one. */
+const HEARING_POLL_MS = 5_000;
+
+export interface LiveOptions {
+  readonly db: SqlDatabase & { readonly kind: 'embedded' | 'server' };
+  readonly events: Events;
+  readonly log: Logger;
+  readonly maxSubscriptionsPerAccount: number;
+  /** Whether events of other instances arrive now (Redis answers); absent: there is no Redis. */
+  readonly hearsOthers?: () => boolean;
+}
+
+/** What live streams share within this server. `close` stops its timers, after the streams have ended. */
+export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): void } {
+  const { db, events, log, maxSubscriptionsPerAccount } = options;
+  const alone = db.kind === 'embedded';
+  const feeds = createFeeds({
+    db,
+    events,
+    onError: (error) => log.warn({ err: error }, 'live usage: reading events failed, trying again'),
+    pollMs: () => (alone || options.hearsOthers?.() === true ? HEARING_POLL_MS : DEAF_POLL_MS),
+  });
+  const credentials = watchCredentials({
+    db,
+    events,
+    onError: (error) => log.warn({ err: error }, 'live usage: checking credentials failed, trying again'),
+  });
+  const open = new Map<bigint, number>();
+  return {
+    follow: feeds.follow,
+    watched: feeds.watched,
+    watchCredential: credentials.watch,
+    admit(accountId) {
+      const count = open.get(accountId) ?? 0;
+      if (count >= maxSubscriptionsPerAccount) throw new AppError('TOO_MANY_SUBSCRIPTIONS');
+      open.set(accountId, count + 1);
+      return () => {
+        const left = (open.get(accountId) ?? 1) - 1;
+        if (left > 0) open.set(accountId, left);
+        else open.delete(accountId);
+      };
+    },
+    close() {
+      feeds.close();
+      credentials.close();
+    },
+  };
+}
