@@ -4,14 +4,14 @@ import path from 'node:path';
 import { root } from './fingerprint.mjs';
 
 /**
- * Runs a program of node_modules/.bin. Standard output stays free for the server's ready line:
+ * Runs a program of node_modules/.bin, or one given by its whole path. Standard output stays free for the server's ready line:
  * what the program says is shown, on standard error, only when it fails.
  */
 export async function runTool(name, args) {
   const binaries = path.join(root, 'node_modules/.bin');
   // Prisma starts its generators by name.
   const env = { ...process.env, PATH: `${binaries}${path.delimiter}${process.env.PATH ?? ''}` };
-  const child = spawn(path.join(binaries, name), args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(path.resolve(binaries, name), args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
   const code = await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));

@@ -1,0 +1,156 @@
+// Who may import whom: the one table, checked by `npm run check` and quoted by ARCHITECTURE.md.
+//   tsx scripts/boundaries.ts            exit 1 when a file breaks it
+//   tsx scripts/boundaries.ts --print    the table, in Markdown
+import { importsOf, sourceFiles, type Import } from './imports.ts';
+
+/** A part of the server. Files belong to the module with the longest path that fits. */
+interface Module {
+  /** A file, or a folder that ends in a slash. */
+  readonly path: string;
+  /** Modules it may import; `*`: all. */
+  readonly may: readonly string[];
+  /** Modules it may import types from, which vanish at run time. */
+  readonly types?: readonly string[];
+  /** Packages it may import. `node:*`: every module of Node; `@scope/*`: every package of a scope. */
+  readonly packages: readonly string[];
+}
+
+const GRAPHQL = ['graphql', '@graphql-typed-document-node/core'];
+const leaf = (path: string, packages: string[] = [], may: string[] = []): Module => ({ path, may, packages });
+
+const MODULES: Readonly<Record<string, Module>> = {
+  main: { path: 'src/main.ts', may: ['*'], packages: ['*'] },
+  app: { path: 'src/app.ts', may: ['*'], packages: ['*'] },
+  'rest-compat': { path: 'rest-compat/', may: ['errors'], types: ['graphql'], packages: GRAPHQL },
+  http: {
+    path: 'src/http/',
+    may: ['graphql', 'live', 'rest-compat', 'resolvers', 'context', 'errors', 'log'],
+    types: ['database', 'metering', 'proxy', 'schema'],
+    packages: ['node:*', 'graphql', 'graphql-yoga', '@graphql-yoga/render-graphiql', 'graphql-ws', 'ws', 'prom-client'],
+  },
+  live: {
+    path: 'src/live/',
+    may: ['graphql', 'context', 'errors', 'events', 'log', 'units'],
+    packages: ['node:crypto', 'graphql', 'ioredis', ...GRAPHQL],
+  },
+  graphql: {
+    path: 'src/graphql/',
+    may: ['schema', 'context', 'errors', 'log'],
+    packages: ['node:crypto', ...GRAPHQL, 'graphql-jit', 'lru-cache', '@pothos/*'],
+  },
+  schema: {
+    path: 'src/schema/',
+    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated'],
+    packages: ['graphql', '@pothos/*', 'zod'],
+  },
+  resolvers: {
+    path: 'src/resolvers/',
+    may: ['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto'],
+    packages: ['node:crypto', 'argon2', 'jose', 'dataloader', 'lru-cache'],
+  },
+  ledger: { path: 'src/resolvers/ledger/', may: ['database', 'errors', 'events', 'units'], packages: [] },
+  proxy: {
+    path: 'src/proxy/',
+    may: ['session', 'egress', 'addresses', 'errors', 'log', 'units'],
+    packages: ['node:*'],
+  },
+  metering: { path: 'src/metering/', may: ['session', 'ledger', 'errors', 'events', 'log', 'units'], packages: [] },
+  session: leaf('src/metering/session.ts', [], ['errors', 'units']),
+  context: {
+    path: 'src/context.ts',
+    may: [],
+    types: ['database', 'events', 'crypto', 'log', 'throttle'],
+    packages: [],
+  },
+  database: {
+    path: 'src/database/',
+    may: ['generated'],
+    packages: ['node:*', 'pg', '@prisma/adapter-pg', '@electric-sql/pglite', 'pglite-prisma-adapter'],
+  },
+  generated: leaf('prisma/generated/'),
+  egress: leaf('src/egress.ts', ['ipaddr.js', 'node:os'], ['addresses', 'names']),
+  addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
+  names: leaf('src/names.ts', ['node:dns', 'node:fs', 'node:os', 'node:net']),
+  throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
+  secrets: leaf('src/secrets.ts', ['node:*'], ['config']),
+  welcome: leaf('src/welcome.ts'),
+  config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['units']),
+  events: leaf('src/events.ts', [], ['units']),
+  crypto: leaf('src/crypto.ts', ['node:crypto']),
+  log: leaf('src/log.ts', ['pino']),
+  errors: leaf('src/errors.ts'),
+  units: leaf('src/units.ts'),
+};
+
+/** Files and imports that break the table, one sentence each. */
+export function violations(): string[] {
+  return [...sourceFiles().flatMap((file) => importsOf(file).flatMap(judge)), ...cycles()];
+}
+
+function judge(found: Import): string[] {
+  const from = moduleOf(found.from);
+  if (from === undefined) return [`${found.from} is in no module: give it a row in scripts/boundaries.ts`];
+  const allowed = MODULES[from];
+  if (allowed === undefined) return [];
+  if (found.isPackage) {
+    return allowed.packages.some((pattern) => fits(found.to, pattern)) ? [] : [`${found.from} imports ${found.to}`];
+  }
+  const to = moduleOf(found.to);
+  if (to === undefined) return [`${found.from} imports ${found.to}, which is in no module`];
+  if (to === from || allowed.may.includes(to) || allowed.may.includes('*')) return [];
+  if (allowed.types?.includes(to) === true) {
+    return found.typeOnly ? [] : [`${found.from} imports more than types from ${found.to}`];
+  }
+  return [`${found.from} (${from}) may not import ${found.to} (${to})`];
+}
+
+function moduleOf(file: string): string | undefined {
+  let best: string | undefined;
+  for (const [name, { path }] of Object.entries(MODULES)) {
+    const belongs = path.endsWith('/') ? file.startsWith(path) : file === path;
+    if (belongs && path.length > (best === undefined ? 0 : (MODULES[best]?.path.length ?? 0))) best = name;
+  }
+  return best;
+}
+
+/** `node:dns` also stands for `node:dns/promises`. */
+function fits(name: string, pattern: string): boolean {
+  if (pattern.endsWith('*')) return name.startsWith(pattern.slice(0, -1));
+  return name === pattern || name.startsWith(`${pattern}/`);
+}
+
+/** The table itself must have no cycle, or it would allow one between files of different modules. */
+function cycles(): string[] {
+  const open = new Set<string>();
+  const done = new Set<string>();
+  const visit = (name: string): string[] => {
+    if (open.has(name)) return [`the table has a cycle through ${name}`];
+    if (done.has(name)) return [];
+    open.add(name);
+    const found = (MODULES[name]?.may ?? []).filter((next) => next !== '*').flatMap(visit);
+    open.delete(name);
+    done.add(name);
+    return found;
+  };
+  return Object.keys(MODULES).flatMap(visit);
+}
+
+/** The table as ARCHITECTURE.md shows it. */
+export function markdown(): string {
+  const rows = Object.values(MODULES).map(({ path, may, types = [] }) => {
+    const all = [...may.map((name) => (name === '*' ? 'everything' : name)), ...types.map((name) => `${name} (types)`)];
+    return `| \`${path}\` | ${all.join(', ') || '–'} |`;
+  });
+  return ['| Module | May import |', '| --- | --- |', ...rows].join('\n');
+}
+
+if (process.argv[1] === import.meta.filename) {
+  if (process.argv.includes('--print')) {
+    console.log(markdown());
+  } else {
+    const found = violations();
+    for (const line of found) console.error(line);
+    console.error(`import boundaries: ${found.length === 0 ? 'kept' : `${found.length} broken`}`);
+    process.exitCode = found.length === 0 ? 0 : 1;
+  }
+}
