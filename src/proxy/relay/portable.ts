@@ -1,0 +1,180 @@
+import { connect, type Socket } from 'node:net';
+
+import type { RefusalCode } from '../../errors.ts';
+import { BufferPool, ReadBuffer } from './buffers.ts';
+import { cut } from './handle.ts';
+import { Pump } from './pump.ts';
+import { DialError, type DialFailure, type Relay, type Tunnel, type TunnelPlan } from './relay.ts';
+
+/** Milliseconds of silence before the system probes whether the other side is still there. */
+export const KEEP_ALIVE_DELAY_MS = 60_000;
+
+/** One end of a tunnel: a socket, and how it is read when it was dialled here. */
+export interface SocketEnd {
+  readonly socket: Socket;
+  readonly reader?: Reader;
+}
+
+/** Reads a dialled socket into a buffer of its own instead of a new one per chunk (`onread`). */
+class Reader {
+  readonly buffer: ReadBuffer;
+  /** Set when the tunnel starts; the socket is not read before. */
+  receive: (chunk: Buffer) => boolean = () => false;
+  #lastBytes = 0;
+
+  constructor(pool: BufferPool) {
+    this.buffer = new ReadBuffer(pool);
+  }
+
+  readonly onread = {
+    buffer: (): Buffer => this.buffer.next(this.#lastBytes),
+    callback: (bytes: number): boolean => {
+      this.#lastBytes = bytes;
+      const passed = this.receive(this.buffer.bytes.subarray(0, bytes));
+      this.buffer.busy = !passed;
+      return passed;
+    },
+  };
+}
+
+/** The relay for every platform: Node's sockets, downloads through pooled static buffers. */
+export function createPortableRelay(): Relay<SocketEnd> {
+  const pool = new BufferPool();
+  return {
+    dial({ address, port }, { timeoutMs, signal, localAddress }) {
+      return new Promise((resolve, reject) => {
+        const reader = new Reader(pool);
+        const socket = connect({
+          host: address,
+          port,
+          ...(localAddress !== undefined && { localAddress }),
+          allowHalfOpen: true,
+          autoSelectFamily: false,
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+          onread: reader.onread,
+        });
+        // A target that speaks first is not read before the client has its reply.
+        socket.pause();
+        reader.buffer.bind(socket);
+        const settle = (failure?: DialFailure, cause?: unknown): void => {
+          clearTimeout(timer);
+          signal.removeEventListener('abort', abandon);
+          if (failure === undefined) return resolve({ socket, reader });
+          socket.destroy();
+          reject(new DialError(failure, cause));
+        };
+        const abandon = (): void => settle('ABANDONED');
+        const timer = setTimeout(settle, timeoutMs, 'TIMED_OUT');
+        signal.addEventListener('abort', abandon);
+        // Stays on the socket: whatever happens to it later has this one listener at least.
+        socket.on('error', (error) => settle(failureOf(error), error));
+        socket.once('connect', () => settle());
+        if (signal.aborted) abandon();
+      });
+    },
+    localAddress({ socket }) {
+      const { localAddress: address, localPort: port } = socket;
+      return address === undefined || port === undefined ? undefined : { address, port };
+    },
+    discard: ({ socket }) => cut(socket),
+    start: (plan) => new PortableTunnel(plan),
+  };
+}
+
+const FAILURES: Readonly<Record<string, DialFailure>> = {
+  ECONNREFUSED: 'CONNECTION_REFUSED',
+  ECONNRESET: 'CONNECTION_REFUSED',
+  ENETUNREACH: 'NETWORK_UNREACHABLE',
+  ENETDOWN: 'NETWORK_UNREACHABLE',
+  EADDRNOTAVAIL: 'NETWORK_UNREACHABLE',
+  EAFNOSUPPORT: 'NETWORK_UNREACHABLE',
+  ETIMEDOUT: 'TIMED_OUT',
+};
+
+function failureOf(error: Error): DialFailure {
+  return ('code' in error ? FAILURES[String(error.code)] : undefined) ?? 'HOST_UNREACHABLE';
+}
+
+class PortableTunnel implements Tunnel {
+  readonly #plan: TunnelPlan<SocketEnd>;
+  readonly #up: Pump;
+  readonly #down: Pump;
+  readonly #idle: NodeJS.Timeout;
+  #cut: RefusalCode | undefined;
+  #open = 2;
+
+  constructor(plan: TunnelPlan<SocketEnd>) {
+    this.#plan = plan;
+    const client = plan.client.socket;
+    const { socket: target, reader } = plan.target;
+    this.#up = new Pump('up', plan.session, target, () => client.resume());
+    this.#down = new Pump('down', plan.session, client, () => {
+      if (reader !== undefined) reader.buffer.busy = false;
+      target.resume();
+    });
+    this.#idle = setTimeout(() => this.abort(), plan.idleTimeoutMs);
+    plan.session.attach({
+      granted: () => {
+        this.#up.granted();
+        this.#down.granted();
+      },
+      ended: (reason) => {
+        this.#cut = reason;
+        this.abort();
+      },
+    });
+    this.#watch(client, this.#up);
+    this.#watch(target, this.#down);
+    this.#run(client, target, reader);
+  }
+
+  abort(): void {
+    // First the count of what is in flight, then the sockets that know it.
+    this.#up.stop();
+    this.#down.stop();
+    cut(this.#plan.client.socket);
+    cut(this.#plan.target.socket);
+  }
+
+  #watch(source: Socket, pump: Pump): void {
+    source.on('end', () => pump.end());
+    source.on('error', () => this.abort());
+    source.on('close', () => this.#closed());
+  }
+
+  #run(client: Socket, target: Socket, reader: Reader | undefined): void {
+    client.on('data', (chunk: Buffer) => {
+      this.#idle.refresh();
+      if (!this.#up.receive(chunk)) client.pause();
+    });
+    if (reader !== undefined) {
+      reader.receive = (chunk) => {
+        this.#idle.refresh();
+        return this.#down.receive(chunk);
+      };
+    }
+    target.resume();
+    const { early, clientEnded } = this.#plan;
+    const passed = early.length === 0 || this.#up.receive(early);
+    if (clientEnded) this.#up.end();
+    else if (passed) client.resume();
+    else client.pause();
+  }
+
+  #closed(): void {
+    if (--this.#open > 0) {
+      // Closed in good order: the other side is about to close as well. Otherwise nobody would end it.
+      const { client, target } = this.#plan;
+      if (!client.socket.readableEnded || !target.socket.readableEnded) this.abort();
+      return;
+    }
+    clearTimeout(this.#idle);
+    this.#up.stop();
+    this.#down.stop();
+    this.#plan.target.reader?.buffer.release();
+    this.#plan.session.close();
+    this.#plan.closed(this.#cut);
+  }
+}
