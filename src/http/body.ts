@@ -1,12 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Bytes of a request body, GraphQL and REST alike. */
+/** Bytes of a GraphQL request's body. */
 export const MAX_BODY_BYTES = 256 * 1024;
-
-/** The body is larger than `MAX_BODY_BYTES`; the rest of it was not kept. */
-export class BodyTooLarge extends Error {
-  override readonly name = 'BodyTooLarge';
-}
 
 /** The client went away before its request was complete: there is nobody to answer. */
 export class ClientGone extends Error {
@@ -15,29 +10,29 @@ export class ClientGone extends Error {
 
 /**
  * Reads a whole body. How long it may take is the server's `requestTimeout`.
- * @throws BodyTooLarge, ClientGone
+ * @returns undefined when it is longer than `maxBytes`; the rest is then read and dropped, or the client
+ *   would not see the answer
+ * @throws ClientGone
  */
-export function readBody(request: IncomingMessage): Promise<Buffer> {
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) {
+    if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
       request.resume();
-      reject(new BodyTooLarge());
+      resolve(undefined);
       return;
     }
     const chunks: Buffer[] = [];
     let size = 0;
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      else {
-        // What follows is read and dropped, or the client would not see the answer.
-        chunks.length = 0;
-        reject(new BodyTooLarge());
+      if (size <= maxBytes) {
+        chunks.push(chunk);
+        return;
       }
+      chunks.length = 0;
+      resolve(undefined);
     });
-    request.once('end', () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-    );
+    request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', () => reject(new ClientGone()));
     request.once('close', () => reject(new ClientGone()));
   });

@@ -1,0 +1,98 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import type { ExecutionResult } from 'graphql';
+import { createYoga, type Plugin } from 'graphql-yoga';
+
+import type { OperationRequest } from '../graphql/types.ts';
+import type { Answer } from './answer.ts';
+
+/** What this server already read of a request when Yoga gets it. */
+interface Handover {
+  readonly operation: OperationRequest;
+  readonly answer: () => Promise<Answer | StreamAnswer>;
+}
+
+/** Results that follow each other, as server-sent events. */
+export interface StreamAnswer {
+  readonly stream: AsyncGenerator<ExecutionResult, void, void>;
+}
+
+export interface YogaTransport {
+  /** Writes an answer; a stream as server-sent events (graphql-sse, distinct connections). */
+  send(request: IncomingMessage, response: ServerResponse, handover: Handover): Promise<void>;
+  /** Answers the GraphiQL page. It loads nothing from elsewhere. */
+  page(request: IncomingMessage, response: ServerResponse): Promise<void>;
+}
+
+const FIRST_QUERY = `# Put {"authorization": "Bearer <key or token>"} under Headers below, then run this.
+subscription Live {
+  usage {
+    seq
+    at
+    __typename
+    ... on UsageSnapshot { balance remaining }
+    ... on UsageDelta { fromSeq product bytesUp bytesDown credits balance }
+  }
+}
+`;
+
+/**
+ * Yoga carries what the plain JSON path does not: the GraphiQL page and event streams. Parsing, limits, execution
+ * and masking stay with the executor: Yoga gets the parameters already read and a ready answer.
+ */
+export function createYogaTransport(): YogaTransport {
+  const yoga = createYoga<Partial<Handover>>({
+    graphqlEndpoint: '/graphql',
+    plugins: [handover()],
+    graphiql: {
+      title: 'Passerelle',
+      defaultQuery: FIRST_QUERY,
+      // Headers typed in the page go with the event stream; kept credentials would outlive the visit.
+      subscriptionsProtocol: 'SSE',
+      shouldPersistHeaders: false,
+    },
+    renderGraphiQL,
+    landingPage: false,
+    logging: false,
+    maskedErrors: false,
+    multipart: false,
+    cors: false,
+    batching: false,
+    parserAndValidationCache: false,
+    maxRequestBodySize: false,
+  });
+  return {
+    async send(request, response, given) {
+      await yoga.handleNodeRequestAndResponse(request, response, given);
+    },
+    async page(request, response) {
+      await yoga.handleNodeRequestAndResponse(request, response, {});
+    },
+  };
+}
+
+function handover(): Plugin<object, Partial<Handover>> {
+  return {
+    onRequestParse({ serverContext, setRequestParser }) {
+      const query = serverContext.operation?.query;
+      if (query !== undefined) setRequestParser(() => ({ query }));
+    },
+    async onParams({ context, setResult }) {
+      const answer = await context.answer?.();
+      if (answer === undefined) return;
+      if ('stream' in answer) setResult(answer.stream);
+      else
+        setResult({
+          ...formatted(answer.result),
+          extensions: { http: { status: answer.status, headers: { ...answer.headers } } },
+        });
+    },
+  };
+}
+
+/** Errors as plain objects: Yoga rebuilds instances and loses the places of compiled documents. */
+function formatted(result: ExecutionResult): ExecutionResult {
+  if (result.errors === undefined) return result;
+  return { ...result, errors: result.errors.map((error) => error.toJSON()) } as unknown as ExecutionResult;
+}
