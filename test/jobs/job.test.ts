@@ -1,0 +1,43 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { startJobs, type JobContext } from '../../src/jobs/job.ts';
+import { createLogger } from '../../src/log.ts';
+
+const context = { log: createLogger('silent') } as JobContext;
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+test('a job runs again after its pause, never twice at once, also when it fails', async () => {
+  let running = 0;
+  let runs = 0;
+  const run = async (): Promise<void> => {
+    running += 1;
+    expect(running).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    running -= 1;
+    runs += 1;
+    if (runs === 1) throw new Error('the first run fails');
+  };
+  const stop = startJobs([{ name: 'slow', pauseMs: 1_000, run }], context);
+  await vi.advanceTimersByTimeAsync(999);
+  expect(running).toBe(0);
+  await vi.advanceTimersByTimeAsync(3 * 6_200);
+  expect(runs).toBe(3);
+  await stop();
+});
+
+test('stopping waits for the run under way and starts no other', async () => {
+  let runs = 0;
+  const run = async (): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    runs += 1;
+  };
+  const stop = startJobs([{ name: 'one', pauseMs: 100, run }], context);
+  await vi.advanceTimersByTimeAsync(130);
+  const stopped = stop();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await stopped;
+  expect(runs).toBe(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
