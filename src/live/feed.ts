@@ -26,6 +26,8 @@ export class AccountFeed {
   #events: AccountEvent[] = [];
   #head: bigint | undefined;
   #filling = false;
+  /** The account is known to have reached this number. */
+  #target = 0n;
   #reorder: NodeJS.Timeout | undefined;
 
   constructor(accountId: bigint, load: LoadEvents, onError: (error: unknown) => void) {
@@ -73,8 +75,8 @@ export class AccountFeed {
     if (this.#head === undefined && initial) {
       this.#head = seq;
       for (const waiting of this.#waiting.keys()) if (waiting <= seq) this.#waiting.delete(waiting);
-      this.offer([]);
       this.#drain();
+      this.offer([]);
     } else if (this.#head !== undefined && seq > this.#head) {
       void this.#fill(seq);
     }
@@ -111,12 +113,13 @@ export class AccountFeed {
 
   /** Reads what is missing up to `target`. One read at a time; a failed one is tried again by the next poll. */
   async #fill(target: bigint): Promise<void> {
+    if (target > this.#target) this.#target = target;
     if (this.#filling) return;
     this.#filling = true;
     try {
-      while (this.#head !== undefined && this.#head < target && this.#followers.size > 0) {
+      while (this.#head !== undefined && this.#head < this.#target && this.#followers.size > 0) {
         const page = await this.#load(this.#accountId, this.#head);
-        this.#skipPruned(page, target);
+        this.#skipPruned(page, this.#target);
         this.offer(page);
       }
     } catch (error) {
