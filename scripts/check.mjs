@@ -49,4 +49,4 @@ for (const [name, step] of STEPS) {
     console.log(`FAILED  ${name}`);
   }
 }
-process.exit(failed === 0 ? 0 : 1);
+process.exitCode = failed === 0 ? 0 : 1;

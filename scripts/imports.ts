@@ -21,7 +21,9 @@ const DYNAMIC = /\b(?:import|require)\(\s*'([^']+)'\s*\)|\bnew URL\(\s*'(\.[^']+
 /** TypeScript files of the server: src/ and rest-compat/. */
 export function sourceFiles(): string[] {
   return ['src', 'rest-compat']
-    .flatMap((folder) => readdirSync(path.join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`))
+    .flatMap((folder) =>
+      readdirSync(path.join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
+    )
     .filter((file) => file.endsWith('.ts'))
     .toSorted();
 }
