@@ -1,0 +1,50 @@
+import type { ViewerContext } from '../../context.ts';
+import { AppError } from '../../errors.ts';
+import { post, type PostResult } from '../ledger/post.ts';
+import { transaction } from '../transaction.ts';
+import { findTransaction } from '../usage/findTransaction.ts';
+import type { TransactionRow } from '../usage/transactionRows.ts';
+import { loadUser } from './loadUser.ts';
+import type { UserRow } from './rows.ts';
+
+export interface Adjustment {
+  /** Signed nano-credits, not 0. */
+  readonly amount: bigint;
+  readonly reason: string;
+  readonly idempotencyKey: string;
+}
+
+/**
+ * Gives or takes credit, once per idempotency key; for the operator.
+ * @throws AppError NOT_FOUND; IDEMPOTENCY_MISMATCH when the key was used with another user or
+ *   amount; INSUFFICIENT_CREDIT when the balance, less what is lent to running traffic, does not cover it
+ */
+export function adjustBalance(
+  ctx: ViewerContext,
+  userId: bigint,
+  { amount, reason, idempotencyKey }: Adjustment,
+): Promise<{ user: UserRow; transaction: TransactionRow }> {
+  // Encoded, because the ledger reserves some characters and prefixes.
+  const id = `adjust:${Buffer.from(idempotencyKey).toString('base64url')}`;
+  return transaction(ctx, async (tx, publish) => {
+    const posting = { id, kind: 'ADJUSTMENT', contra: 'ADJUST', amount, ref: reason, floor: true } as const;
+    let accountId = userId;
+    let result = await post(tx, { ...posting, accountId });
+    if (result.outcome === 'MERGED' && result.target !== null) {
+      accountId = result.target;
+      result = await post(tx, { ...posting, accountId });
+    }
+    requirePosted(result);
+    publish('accountEvents', result.events);
+    publish('leasesChanged', { accountId, keyIds: null });
+    const entry = await findTransaction({ db: tx, accountId, id: result.txId ?? 0n });
+    if (entry === null) throw new Error('the adjustment was posted but is not there');
+    return { user: await loadUser(tx, accountId), transaction: entry };
+  });
+}
+
+function requirePosted({ outcome }: PostResult): void {
+  if (outcome === 'MISMATCH') throw new AppError('IDEMPOTENCY_MISMATCH');
+  if (outcome === 'INSUFFICIENT') throw new AppError('INSUFFICIENT_CREDIT');
+  if (outcome !== 'APPLIED' && outcome !== 'REPLAY') throw new AppError('NOT_FOUND');
+}

@@ -1,0 +1,36 @@
+import type { User } from '../../../prisma/generated/client/client.ts';
+import type { ViewerContext } from '../../context.ts';
+import { hashPassword, normalizeEmail } from '../auth/password.ts';
+import { transaction } from '../transaction.ts';
+import { giveFirstCredit, insertAccount } from './insertAccount.ts';
+import { loadUser } from './loadUser.ts';
+import type { UserRow } from './rows.ts';
+
+export interface AccountInput {
+  readonly email: string;
+  readonly password: string;
+  readonly username?: string | null | undefined;
+  readonly role: User['role'];
+  /** Nano-credits. */
+  readonly credits?: bigint | null | undefined;
+}
+
+/**
+ * Creates an account with a verified e-mail address; for the operator.
+ * @throws AppError EMAIL_TAKEN, USERNAME_TAKEN
+ */
+export async function createAccount(
+  ctx: ViewerContext,
+  { email, password, username = null, role, credits }: AccountInput,
+): Promise<{ user: UserRow }> {
+  const passwordHash = await hashPassword(password);
+  return transaction(ctx, async (tx, publish) => {
+    const id = await insertAccount(tx, { email: normalizeEmail(email), username, passwordHash, role });
+    await giveFirstCredit(tx, publish, id, {
+      amount: credits ?? 0n,
+      contra: 'ADJUST',
+      reason: 'Credit of a new account',
+    });
+    return { user: await loadUser(tx, id) };
+  });
+}

@@ -1,0 +1,66 @@
+import type { User } from '../../../prisma/generated/client/client.ts';
+import { sql, type Sql } from '../../database/sql.ts';
+import { AppError } from '../../errors.ts';
+import { openAccount } from '../ledger/open.ts';
+import { post } from '../ledger/post.ts';
+import type { Publish } from '../transaction.ts';
+
+/** Two accounts of one name, or of one e-mail address, wait for each other. */
+const LOCK = sql('userNamesLock', 'select pg_advisory_xact_lock(hashtextextended($1, 0))');
+const EMAIL_TAKEN = sql('userEmailTaken', 'select 1 from users where email = $1');
+const USERNAME_TAKEN = sql('userNameTaken', 'select 1 from users where lower(username) = lower($1)');
+const INSERT = sql(
+  'userInsert',
+  `insert into users (email, username, email_verified, role) values ($1, $2, true, $3::role) returning id`,
+);
+const PASSWORD = sql(
+  'credentialInsertPassword',
+  `insert into credential (user_id, kind, secret) values ($1, 'PASSWORD', $2)`,
+);
+
+export interface NewAccount {
+  /** Lower case. */
+  readonly email: string;
+  readonly username: string | null;
+  /** argon2id hash; made before the transaction, because it takes long. */
+  readonly passwordHash: string;
+  readonly role: User['role'];
+}
+
+/**
+ * Creates a user with verified e-mail address, password and empty account.
+ * @throws AppError EMAIL_TAKEN, USERNAME_TAKEN
+ */
+export async function insertAccount(tx: Sql, { email, username, passwordHash, role }: NewAccount): Promise<bigint> {
+  await tx.query(LOCK, [`email:${email}`]);
+  if ((await tx.query(EMAIL_TAKEN, [email])).length > 0) throw new AppError('EMAIL_TAKEN', { field: 'email' });
+  if (username !== null) {
+    await tx.query(LOCK, [`username:${username.toLowerCase()}`]);
+    const taken = await tx.query(USERNAME_TAKEN, [username]);
+    if (taken.length > 0) throw new AppError('USERNAME_TAKEN', { field: 'username' });
+  }
+  const [row] = await tx.query<{ id: bigint }>(INSERT, [email, username, role]);
+  if (row === undefined) throw new Error('the user was not inserted');
+  await openAccount(tx, row.id);
+  await tx.query(PASSWORD, [row.id, passwordHash]);
+  return row.id;
+}
+
+/** Gives a new account its first credit, once. Nothing for 0. */
+export async function giveFirstCredit(
+  tx: Sql,
+  publish: Publish,
+  accountId: bigint,
+  credit: { readonly amount: bigint; readonly contra: 'PROMO' | 'ADJUST'; readonly reason: string },
+): Promise<void> {
+  if (credit.amount === 0n) return;
+  const { events } = await post(tx, {
+    id: `first-credit:${accountId}`,
+    accountId,
+    kind: 'ADJUSTMENT',
+    contra: credit.contra,
+    amount: credit.amount,
+    ref: credit.reason,
+  });
+  publish('accountEvents', events);
+}

@@ -1,0 +1,56 @@
+import type { Account, User } from '../../../prisma/generated/client/client.ts';
+import { METER_SELECTION, meterColumns, type Meter, type MeterRow } from './windows.ts';
+
+/** Credit of an account, as reads need it. */
+export type AccountState = Meter & Pick<Account, 'balance'>;
+
+/** A user with the credit of its account, shaped like Prisma's model. */
+export type UserRow = User & { readonly account: AccountState };
+
+/** What Prisma includes to give the same shape. */
+export const USER_INCLUDE = { account: { select: { balance: true, ...METER_SELECTION } } } as const;
+
+/** Columns of `users u` and `account a`. */
+export const USER_COLUMNS = `u.id as user_id, u.username as user_username, u.email as user_email,
+  u.email_verified as user_email_verified, u.wallet_address as user_wallet_address, u.role::text as user_role,
+  u.permissions as user_permissions, u.plan as user_plan, u.created_at as user_created_at,
+  a.balance as account_balance, ${meterColumns('a', 'account_')}`;
+
+export type UserColumns = MeterRow<'account_'> & {
+  readonly user_id: bigint;
+  readonly user_username: string | null;
+  readonly user_email: string | null;
+  readonly user_email_verified: boolean;
+  readonly user_wallet_address: string | null;
+  readonly user_role: User['role'];
+  readonly user_permissions: string[];
+  readonly user_plan: string;
+  readonly user_created_at: Date;
+  readonly account_balance: bigint;
+};
+
+export function userOf(row: UserColumns): UserRow {
+  return {
+    id: row.user_id,
+    username: row.user_username,
+    email: row.user_email,
+    emailVerified: row.user_email_verified,
+    walletAddress: row.user_wallet_address,
+    role: row.user_role,
+    permissions: row.user_permissions,
+    plan: row.user_plan,
+    createdAt: row.user_created_at,
+    account: {
+      balance: row.account_balance,
+      dayLimit: row.account_day_limit,
+      dayStart: row.account_day_start,
+      dayUsed: row.account_day_used,
+      weekLimit: row.account_week_limit,
+      weekStart: row.account_week_start,
+      weekUsed: row.account_week_used,
+      monthLimit: row.account_month_limit,
+      monthStart: row.account_month_start,
+      monthUsed: row.account_month_used,
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import type { ViewerContext } from '../../context.ts';
+import { newApiKeySecret } from '../../crypto.ts';
+import { sql } from '../../database/sql.ts';
+import { AppError } from '../../errors.ts';
+import { limitsOf, type LimitInput } from '../accounts/limitInput.ts';
+import { transaction } from '../transaction.ts';
+import { insertApiKey } from './insertApiKey.ts';
+import type { KeyRow } from './rows.ts';
+
+/** Active keys of one account. */
+const MAX_ACTIVE_KEYS = 10;
+
+// The lock is a statement of its own: the count must see what whoever held it before has inserted.
+const LOCK_USER = sql('userLockForKeys', 'select 1 from users where id = $1 for no key update');
+const COUNT_ACTIVE = sql(
+  'apiKeysCountActive',
+  'select count(*) as count from api_key_profile where user_id = $1 and revoked_at is null',
+);
+
+/**
+ * Creates an API key with a new secret.
+ * @throws AppError KEY_LIMIT_REACHED when the account has 10 active ones
+ */
+export function createApiKey(
+  ctx: ViewerContext,
+  { name, ...limits }: LimitInput & { readonly name: string },
+): Promise<{ apiKey: KeyRow; secret: string }> {
+  const { userId } = ctx.viewer;
+  const secret = newApiKeySecret();
+  return transaction(ctx, async (tx) => {
+    await tx.query(LOCK_USER, [userId]);
+    const [active] = await tx.query<{ count: bigint }>(COUNT_ACTIVE, [userId]);
+    if ((active?.count ?? 0n) >= MAX_ACTIVE_KEYS) throw new AppError('KEY_LIMIT_REACHED');
+    const apiKey = await insertApiKey(tx, ctx.keys, { userId, name, secret, limits: limitsOf(limits) });
+    return { apiKey, secret };
+  });
+}

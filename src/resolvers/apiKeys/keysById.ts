@@ -1,0 +1,53 @@
+import type { OperationContext } from '../../context.ts';
+import { sql } from '../../database/sql.ts';
+import { AppError } from '../../errors.ts';
+import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from './rows.ts';
+
+const BY_IDS = sql(
+  'apiKeysById',
+  `select ${KEY_COLUMNS} from api_key_profile k join api_key m on m.id = k.id
+   where k.id = any($1::bigint[]) and k.user_id = $2`,
+);
+
+export interface KeyRequest {
+  readonly id: bigint;
+  /** Nothing but the id will be read: live events name keys at no cost. */
+  readonly idOnly: boolean;
+}
+
+/** Keys of the caller's account, in the order of the requests; an error in place of what is not theirs. */
+export async function keysById(
+  { db, viewer }: Pick<OperationContext, 'db' | 'viewer'>,
+  requests: readonly KeyRequest[],
+): Promise<(KeyRow | Error)[]> {
+  const ids = requests.filter(({ idOnly }) => !idOnly).map(({ id }) => id);
+  const rows = ids.length === 0 ? [] : await db.query<KeyColumns>(BY_IDS, [ids, viewer?.userId ?? 0n]);
+  const keys = new Map(rows.map((row) => [row.key_id, keyOf(row)]));
+  return requests.map(({ id, idOnly }) => (idOnly ? { id, ...UNREAD } : (keys.get(id) ?? new AppError('NOT_FOUND'))));
+}
+
+const NEVER = new Date(0);
+/** What is never read of a key of which only the id is wanted. */
+const UNREAD = {
+  userId: 0n,
+  uuid: '',
+  name: '',
+  prefix: '',
+  createdAt: NEVER,
+  lastUsedAt: null,
+  revokedAt: null,
+  refusalCode: null,
+  refusalMessage: null,
+  refusedAt: null,
+  meter: {
+    dayLimit: null,
+    dayStart: NEVER,
+    dayUsed: 0n,
+    weekLimit: null,
+    weekStart: NEVER,
+    weekUsed: 0n,
+    monthLimit: null,
+    monthStart: NEVER,
+    monthUsed: 0n,
+  },
+} as const;

@@ -1,0 +1,58 @@
+import type { OperationContext } from '../../context.ts';
+import { sql } from '../../database/sql.ts';
+import { connect, type Connection, type PageArgs, type Position } from '../connection.ts';
+import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from './rows.ts';
+
+/** Revoked keys stay listed; this bounds what one answer holds. */
+const MAX_LISTED = 1000;
+
+const FROM = `select ${KEY_COLUMNS} from api_key_profile k join api_key m on m.id = k.id where k.user_id = $1`;
+const REVOKED = 'case when k.revoked_at is null then 0 else 1 end';
+
+const LIST = sql('apiKeysOfUser', `${FROM} order by ${REVOKED}, k.id limit ${MAX_LISTED}`);
+
+const slice = (name: string, direction: 'asc' | 'desc') =>
+  sql(
+    name,
+    `${FROM} and (${REVOKED}, k.id) > ($2::bigint, $3::bigint) and (${REVOKED}, k.id) < ($4::bigint, $5::bigint)
+     order by ${REVOKED} ${direction}, k.id ${direction} limit $6`,
+  );
+const FORWARD = slice('apiKeysForward', 'asc');
+const BACKWARD = slice('apiKeysBackward', 'desc');
+
+const COUNT = sql('apiKeysCount', 'select count(*) as count from api_key_profile where user_id = $1');
+
+/** All keys of a user: active first, then by age. */
+export async function listApiKeys({ db }: Pick<OperationContext, 'db'>, userId: bigint): Promise<KeyRow[]> {
+  return (await db.query<KeyColumns>(LIST, [userId])).map(keyOf);
+}
+
+const FIRST: Position = [-1n, 0n];
+const LAST: Position = [2n, 0n];
+
+export interface KeyConnection extends Connection<KeyRow> {
+  totalCount(): Promise<number>;
+}
+
+/** The same keys, page by page. @throws AppError BAD_INPUT, see `connect` */
+export async function connectApiKeys(
+  { db }: Pick<OperationContext, 'db'>,
+  userId: bigint,
+  args: PageArgs,
+): Promise<KeyConnection> {
+  const page = await connect<KeyRow>(
+    args,
+    ({ id, revokedAt }) => [revokedAt === null ? 0n : 1n, id],
+    async ({ after, before, limit, backward }) => {
+      const values = [userId, ...(after ?? FIRST), ...(before ?? LAST), limit];
+      return (await db.query<KeyColumns>(backward ? BACKWARD : FORWARD, values)).map(keyOf);
+    },
+  );
+  return {
+    ...page,
+    totalCount: async () => {
+      const [row] = await db.query<{ count: bigint }>(COUNT, [userId]);
+      return Number(row?.count ?? 0n);
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type { ViewerContext } from '../../context.ts';
+import { newApiKeySecret } from '../../crypto.ts';
+import { sql } from '../../database/sql.ts';
+import { transaction } from '../transaction.ts';
+import { lockActiveKey, reloadKey } from './findApiKey.ts';
+import { insertSecret, prefixOf } from './insertApiKey.ts';
+import type { KeyRow } from './rows.ts';
+
+// The old secrets stay, dead, so that who still uses one is told so, on the key.
+const EXPIRE = sql(
+  'apiKeySecretsExpire',
+  `update api_key_secret set expires_at = clock_timestamp()
+   where key_id = $1 and (expires_at is null or expires_at > clock_timestamp())
+   returning encode(lookup, 'hex') as lookup`,
+);
+const PREFIX = sql('apiKeyPrefix', 'update api_key_profile set prefix = $2 where id = $1');
+
+/**
+ * Gives an API key a new secret: same id, limits and history. The old one is dead at once, its
+ * connections are closed.
+ * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED
+ */
+export async function regenerateApiKey(ctx: ViewerContext, id: bigint): Promise<{ apiKey: KeyRow; secret: string }> {
+  const { userId } = ctx.viewer;
+  const secret = newApiKeySecret();
+  const apiKey = await transaction(ctx, async (tx, publish) => {
+    const key = await lockActiveKey(tx, id, userId);
+    const dead = await tx.query<{ lookup: string }>(EXPIRE, [id]);
+    await insertSecret(tx, ctx.keys, id, secret);
+    await tx.query(PREFIX, [id, prefixOf(secret)]);
+    publish('credentialsChanged', {
+      accountId: userId,
+      keyId: id,
+      sessionId: null,
+      revoked: true,
+      lookups: dead.map(({ lookup }) => lookup),
+    });
+    return reloadKey(tx, key);
+  });
+  ctx.closeConnections(id);
+  return { apiKey, secret };
+}

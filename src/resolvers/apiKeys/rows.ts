@@ -1,0 +1,55 @@
+import type { ApiKey } from '../../../prisma/generated/client/client.ts';
+import { METER_SELECTION, meterColumns, type Meter, type MeterRow } from '../accounts/windows.ts';
+
+/** An API key with its limits and counters, shaped like Prisma's model. */
+export type KeyRow = ApiKey & { readonly meter: Meter };
+
+/** What Prisma includes to give the same shape. */
+export const KEY_INCLUDE = { meter: { select: METER_SELECTION } } as const;
+
+/** Columns of `api_key_profile k` and `api_key m`. */
+export const KEY_COLUMNS = `k.id as key_id, k.user_id as key_user_id, k.uuid::text as key_uuid, k.name as key_name,
+  k.prefix as key_prefix, k.created_at as key_created_at, k.last_used_at as key_last_used_at,
+  k.revoked_at as key_revoked_at, k.refusal_code as key_refusal_code, k.refusal_message as key_refusal_message,
+  k.refused_at as key_refused_at, ${meterColumns('m', 'key_')}`;
+
+export type KeyColumns = MeterRow<'key_'> & {
+  readonly key_id: bigint;
+  readonly key_user_id: bigint;
+  readonly key_uuid: string;
+  readonly key_name: string;
+  readonly key_prefix: string;
+  readonly key_created_at: Date;
+  readonly key_last_used_at: Date | null;
+  readonly key_revoked_at: Date | null;
+  readonly key_refusal_code: string | null;
+  readonly key_refusal_message: string | null;
+  readonly key_refused_at: Date | null;
+};
+
+export function keyOf(row: KeyColumns): KeyRow {
+  return {
+    id: row.key_id,
+    userId: row.key_user_id,
+    uuid: row.key_uuid,
+    name: row.key_name,
+    prefix: row.key_prefix,
+    createdAt: row.key_created_at,
+    lastUsedAt: row.key_last_used_at,
+    revokedAt: row.key_revoked_at,
+    refusalCode: row.key_refusal_code,
+    refusalMessage: row.key_refusal_message,
+    refusedAt: row.key_refused_at,
+    meter: {
+      dayLimit: row.key_day_limit,
+      dayStart: row.key_day_start,
+      dayUsed: row.key_day_used,
+      weekLimit: row.key_week_limit,
+      weekStart: row.key_week_start,
+      weekUsed: row.key_week_used,
+      monthLimit: row.key_month_limit,
+      monthStart: row.key_month_start,
+      monthUsed: row.key_month_used,
+    },
+  };
+}

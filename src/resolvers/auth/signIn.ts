@@ -1,0 +1,45 @@
+import type { Session } from '../../../prisma/generated/client/client.ts';
+import type { OperationContext } from '../../context.ts';
+import { sql } from '../../database/sql.ts';
+import { AppError } from '../../errors.ts';
+import { loadUser } from '../accounts/loadUser.ts';
+import type { UserRow } from '../accounts/rows.ts';
+import { createSession, type OpenedSession } from './createSession.ts';
+import { normalizeEmail, verifyPassword } from './password.ts';
+
+const PASSWORD = sql(
+  'passwordByEmail',
+  `select u.id, u.email_verified, c.secret from users u
+   join credential c on c.user_id = u.id and c.kind = 'PASSWORD' where u.email = $1`,
+);
+
+export interface SignedIn extends OpenedSession {
+  readonly user: UserRow;
+}
+
+export interface SignInInput {
+  readonly email: string;
+  readonly password: string;
+  readonly kind: Session['kind'];
+}
+
+/**
+ * Opens a session with e-mail address and password.
+ * @throws AppError INVALID_CREDENTIALS, the same in words and time for unknown addresses and wrong
+ *   passwords; EMAIL_NOT_VERIFIED, only after the right password; THROTTLED after too many failures
+ */
+export async function signIn(ctx: OperationContext, { email, password, kind }: SignInInput): Promise<SignedIn> {
+  const subject = normalizeEmail(email);
+  const retryAfterSeconds = await ctx.throttle.blockedFor(ctx.clientAddress, subject);
+  if (retryAfterSeconds !== undefined) throw new AppError('THROTTLED', { retryAfterSeconds });
+  const [row] = await ctx.db.query<{ id: bigint; email_verified: boolean; secret: string }>(PASSWORD, [subject]);
+  const fits = await verifyPassword(row?.secret, password);
+  if (row === undefined || !fits) {
+    await ctx.throttle.failed(ctx.clientAddress, subject);
+    throw new AppError('INVALID_CREDENTIALS');
+  }
+  await ctx.throttle.succeeded(ctx.clientAddress, subject);
+  if (!row.email_verified) throw new AppError('EMAIL_NOT_VERIFIED');
+  const session = await createSession(ctx, row.id, kind);
+  return { ...session, user: await loadUser(ctx.db, row.id) };
+}

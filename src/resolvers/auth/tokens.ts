@@ -1,0 +1,40 @@
+import { jwtVerify, SignJWT } from 'jose';
+
+import type { Keyring } from '../../crypto.ts';
+
+const ISSUER = 'passerelle';
+const AUDIENCE = 'passerelle:api';
+const ALGORITHM = 'HS256';
+
+export interface SessionClaims {
+  readonly userId: bigint;
+  readonly sessionId: string;
+}
+
+/** A session token (JWT, RFC 7519): names user (`sub`) and session row (`sid`). */
+export function signToken(keys: Keyring, claims: SessionClaims, issuedAt: Date, expiresAt: Date): Promise<string> {
+  return new SignJWT({ sid: claims.sessionId })
+    .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
+    .setSubject(claims.userId.toString())
+    .setIssuer(ISSUER)
+    .setAudience(AUDIENCE)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(expiresAt)
+    .sign(keys.sessions);
+}
+
+const DIGITS = /^\d{1,19}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** The claims of a token of ours that has not expired; undefined for anything else. */
+export async function verifyToken(keys: Keyring, token: string, now: Date): Promise<SessionClaims | undefined> {
+  try {
+    const options = { issuer: ISSUER, audience: AUDIENCE, algorithms: [ALGORITHM], currentDate: now };
+    const { payload } = await jwtVerify(token, keys.sessions, { ...options, requiredClaims: ['exp', 'sub', 'sid'] });
+    const { sub, sid } = payload;
+    if (sub === undefined || typeof sid !== 'string' || !DIGITS.test(sub) || !UUID.test(sid)) return undefined;
+    return { userId: BigInt(sub), sessionId: sid };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,39 @@
+import { productOf, PRODUCTS } from '../../units.ts';
+import type { ProductTotal } from './stream.ts';
+
+/** Consumption per product, and deposits, of a stretch of time. */
+export interface PeriodUsage {
+  readonly shared: ProductTotal;
+  readonly dedicated: ProductTotal;
+  readonly browser: ProductTotal;
+  /** Nano-credits of the three together. */
+  readonly credits: bigint;
+  /** Nano-credits. */
+  readonly deposits: bigint;
+}
+
+type Part = 'up' | 'down' | 'amount';
+export type PeriodColumns = { readonly [Column in `${Part}_${1 | 2 | 3}`]: bigint } & { readonly deposits: bigint };
+
+/** One row per period: sums of up, down and amount of each product, zero when there are none. */
+export const PERIOD_SUMS = PRODUCTS.flatMap((_product, index) =>
+  (['up', 'down', 'amount'] as const).map(
+    (part) => `coalesce(sum(${part}) filter (where product = ${index + 1}), 0)::bigint as ${part}_${index + 1}`,
+  ),
+).join(', ');
+
+export function periodOf(row: PeriodColumns): PeriodUsage {
+  const product = (number: 1 | 2 | 3): ProductTotal => ({
+    product: productOf(number),
+    bytesUp: row[`up_${number}`],
+    bytesDown: row[`down_${number}`],
+    credits: row[`amount_${number}`],
+  });
+  return {
+    shared: product(1),
+    dedicated: product(2),
+    browser: product(3),
+    credits: row.amount_1 + row.amount_2 + row.amount_3,
+    deposits: row.deposits,
+  };
+}

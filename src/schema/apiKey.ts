@@ -1,0 +1,80 @@
+import { findApiKey } from '../resolvers/apiKeys/findApiKey.ts';
+import { KEY_INCLUDE } from '../resolvers/apiKeys/rows.ts';
+import type { RefusalCode } from '../errors.ts';
+import { AppError } from '../errors.ts';
+import { builder } from './builder.ts';
+import { RefusalCodeEnum } from './enums.ts';
+import { databaseId } from './ids.ts';
+import { Limits } from './limits.ts';
+
+interface RefusalRow {
+  readonly code: RefusalCode;
+  readonly message: string;
+  readonly at: Date;
+}
+
+const Refusal = builder.objectRef<RefusalRow>('Refusal').implement({
+  description: 'Why the proxy last refused or ended a connection of a key.',
+  fields: (t) => ({
+    code: t.expose('code', { type: RefusalCodeEnum, description: 'The reason, for programs.' }),
+    message: t.exposeString('message', { description: 'The reason and what to do, for people.' }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+  }),
+});
+
+export const ApiKey = builder.prismaNode('ApiKey', {
+  description: 'A credential for the proxy and the API, with its own limits.',
+  nullable: true,
+  include: KEY_INCLUDE,
+  // The owner stands in the condition: a foreign key is as absent as an unknown one.
+  findUnique: (id, ctx) => ({ id: BigInt(id), userId: ctx.viewer?.userId ?? 0n }),
+  id: { resolve: (key) => key.id.toString(), description: 'Global id.' },
+  fields: (t) => ({
+    databaseId: t.expose('id', { type: 'BigInt', description: 'Number of the key, as the `lpf` dialect shows it.' }),
+    uuid: t.exposeString('uuid', { description: 'UUID of the key, as other dialects show it.' }),
+    name: t.exposeString('name', { description: 'Name given by its owner.' }),
+    preview: t.string({
+      description: 'First 8 characters of the secret and "...".',
+      resolve: (key) => `${key.prefix}...`,
+    }),
+    active: t.boolean({ description: 'Not revoked.', resolve: (key) => key.revokedAt === null }),
+    limits: t.field({
+      type: Limits,
+      description: 'Limits of this key, and what it spent; those of the account apply too.',
+      resolve: ({ meter }) => {
+        if (meter === null) throw new AppError('INTERNAL');
+        return meter;
+      },
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    lastUsedAt: t.expose('lastUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it last authenticated, for the proxy or the API.',
+    }),
+    revokedAt: t.expose('revokedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it was revoked; null while it is active.',
+    }),
+    lastRefusal: t.field({
+      type: Refusal,
+      nullable: true,
+      description: 'Why the proxy last refused or ended a connection of this key; null when it never did.',
+      resolve: ({ refusalCode, refusalMessage, refusedAt }) =>
+        refusalCode === null || refusedAt === null
+          ? null
+          : { code: refusalCode as RefusalCode, message: refusalMessage ?? '', at: refusedAt },
+    }),
+  }),
+});
+
+builder.queryField('apiKey', (t) =>
+  t.withAuth({ authenticated: true }).field({
+    type: ApiKey,
+    nullable: true,
+    description: 'One API key of the account, active or revoked. NOT_FOUND when it is unknown or of another account.',
+    args: { id: t.arg.id({ required: true, description: 'Global id of the key.' }) },
+    resolve: (_root, { id }, ctx) => findApiKey(ctx, databaseId('ApiKey', id)),
+  }),
+);

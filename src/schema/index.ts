@@ -1,0 +1,16 @@
+import './scalars.ts';
+import './enums.ts';
+import './errors.ts';
+import './limits.ts';
+import './apiKey.ts';
+import './apiKeyMutations.ts';
+import './user.ts';
+import './transaction.ts';
+import './consumption.ts';
+import './usage.ts';
+import './session.ts';
+import './account.ts';
+import { builder } from './builder.ts';
+
+/** The schema: everything that callers see. */
+export const schema = builder.toSchema();
