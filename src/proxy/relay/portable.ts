@@ -124,6 +124,7 @@ class PortableTunnel implements Tunnel {
         this.#cut = reason;
         this.abort();
       },
+      unaccepted: (direction) => (direction === 'up' ? this.#up : this.#down).unaccepted,
     });
     this.#watch(client, this.#up);
     this.#watch(target, this.#down);

@@ -20,7 +20,9 @@ export class Pump {
   };
   /** Read and not yet spent. */
   #held: Buffer | undefined;
-  /** Spent, written and, when last seen, not accepted by the kernel. */
+  /** A write is in flight: the source is not read. */
+  #writing = false;
+  /** Bytes of that write which, when last looked, the kernel had not accepted. */
   #pending = 0;
   /** The last write failed: its queue is empty because it was thrown away, not because it was accepted. */
   #failed = false;
@@ -49,7 +51,15 @@ export class Pump {
     }
     this.#held = granted === chunk.length ? undefined : chunk.subarray(granted);
     if (granted > 0) this.#write(granted === chunk.length ? chunk : chunk.subarray(0, granted));
-    return this.#held === undefined && this.#pending === 0;
+    return this.#held === undefined && !this.#writing;
+  }
+
+  /** Bytes spent that the kernel of the other side has not accepted yet. */
+  get unaccepted(): number {
+    if (!this.#writing || this.#stopped) return 0;
+    // Remembered: when the write fails later, no more is given back than was still open here.
+    if (!this.#failed) this.#pending = unaccepted(this.#handle, this.#pending);
+    return this.#pending;
   }
 
   /** More may be spent. */
@@ -60,31 +70,30 @@ export class Pump {
   /** The source has sent its end; it is passed on behind the bytes still in flight. */
   end(): void {
     this.#sourceEnded = true;
-    if (this.#held === undefined && this.#pending === 0) this.#target.end();
+    if (this.#held === undefined && !this.#writing) this.#target.end();
   }
 
   /** Forwards nothing more, and gives back what the target never accepted. Before the sockets are destroyed. */
   stop(): void {
     if (this.#stopped) return;
+    const lost = this.unaccepted;
     this.#stopped = true;
     this.#held = undefined;
-    if (this.#pending === 0) return;
-    const lost = this.#failed ? this.#pending : unaccepted(this.#handle, this.#pending);
     if (lost > 0) this.#session.refund(this.#direction, lost);
   }
 
   #write(part: Buffer): void {
     this.#target.write(part, this.#written);
     this.#failed = this.#target.errored !== null || this.#target.destroyed;
-    if (this.#failed) this.#pending = part.length;
-    else this.#pending = this.#target.writableLength === 0 ? 0 : unaccepted(this.#handle, part.length);
+    this.#writing = this.#failed || this.#target.writableLength > 0;
+    if (this.#writing) this.#pending = this.#failed ? part.length : unaccepted(this.#handle, part.length);
   }
 
   /** The last write is done, or more was granted: on with what is held, or with reading. */
   #proceed(): void {
-    if (this.#stopped || (this.#pending === 0 && this.#held === undefined)) return;
+    if (this.#stopped || (!this.#writing && this.#held === undefined)) return;
     if (this.#target.writableLength > 0 || this.#failed) return;
-    this.#pending = 0;
+    this.#writing = false;
     const held = this.#held;
     if (held !== undefined && !this.receive(held)) return;
     if (this.#sourceEnded) this.#target.end();

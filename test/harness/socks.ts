@@ -1,0 +1,182 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+import { pino } from 'pino';
+
+import { createFence, type FenceOptions } from '../../src/egress.ts';
+import type { RefusalCode } from '../../src/errors.ts';
+import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/server.ts';
+import { createTestMeter, type TestMeter } from './socksMeter.ts';
+
+/** The one key that the proxy of a test knows; its id is 1. */
+export const KEY = 'lpf_0123456789abcdef0123456789abcdef';
+
+export interface TestProxy extends AsyncDisposable {
+  readonly proxy: Proxy;
+  readonly meter: TestMeter;
+  readonly port: number;
+  readonly dedicatedPort: number;
+  /** `KEY:password@host:port`, for real clients. */
+  url(credentials?: string): string;
+  /** Refusals recorded on the key, in order. */
+  readonly refusals: RefusalCode[];
+}
+
+interface TestProxyOptions {
+  readonly host?: string;
+  readonly meter?: TestMeter;
+  readonly fence?: FenceOptions;
+  readonly limits?: Partial<ProxyOptions['limits']>;
+  readonly authenticate?: ProxyOptions['authenticate'];
+  readonly openSession?: ProxyOptions['openSession'];
+}
+
+/** A proxy on free ports that may dial loopback, with an exact meter in memory. */
+export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
+  const meter = options.meter ?? createTestMeter();
+  const refusals: RefusalCode[] = [];
+  let own: { address: string; port: number }[] = [];
+  const proxy = createProxy({
+    host: options.host ?? '127.0.0.1',
+    ports: { SHARED: 0, DEDICATED: 0 },
+    authenticate:
+      options.authenticate ??
+      (async (username) =>
+        username === KEY ? { key: { keyId: 1n, accountId: 1n } } : { refusal: 'KEY_UNKNOWN' as const }),
+    openSession: options.openSession ?? meter.openSession,
+    recordRefusal: (_keyId, code) => refusals.push(code),
+    fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
+    log: pino({ level: 'silent' }),
+    limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
+  });
+  const { SHARED, DEDICATED } = await proxy.listen();
+  own = [SHARED, DEDICATED];
+  const name = SHARED.family === 'IPv6' ? `[${SHARED.address}]` : SHARED.address;
+  return {
+    proxy,
+    meter,
+    port: SHARED.port,
+    dedicatedPort: DEDICATED.port,
+    url: (credentials = `${KEY}:x`) => `${credentials}@${name}:${SHARED.port}`,
+    refusals,
+    [Symbol.asyncDispose]: () => proxy.drain(0),
+  };
+}
+
+export interface Peer extends AsyncDisposable {
+  readonly port: number;
+  readonly sockets: ReadonlySet<Socket>;
+}
+
+/** A plain TCP server, half-open allowed, that is closed with all its sockets at the end of the test. */
+export async function startPeer(serve: (socket: Socket) => void, host = '127.0.0.1'): Promise<Peer> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    serve(socket);
+  });
+  server.listen(0, host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    sockets,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** A client socket that keeps all it receives until it is asked for. */
+export class RawClient implements Disposable {
+  readonly socket: Socket;
+  #received = Buffer.alloc(0);
+  #ended = false;
+  #changed: () => void = () => undefined;
+
+  constructor(port: number, host = '127.0.0.1') {
+    this.socket = connect({ port, host, allowHalfOpen: true });
+    this.socket.on('error', () => undefined);
+    this.socket.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#changed();
+    });
+    for (const event of ['end', 'close']) {
+      this.socket.on(event, () => {
+        this.#ended = true;
+        this.#changed();
+      });
+    }
+  }
+
+  send(...parts: (Uint8Array | readonly number[])[]): void {
+    this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
+  }
+
+  /** @throws when the connection ends before `length` bytes are there */
+  async take(length: number): Promise<Buffer> {
+    while (this.#received.length < length) {
+      if (this.#ended) throw new Error(`ended after ${this.#received.toString('hex')}`);
+      await this.#change();
+    }
+    const taken = this.#received.subarray(0, length);
+    this.#received = this.#received.subarray(length);
+    return taken;
+  }
+
+  /** Everything until the other side ends or resets. */
+  async rest(): Promise<Buffer> {
+    while (!this.#ended) await this.#change();
+    return this.#received;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => (this.#changed = resolve));
+  }
+}
+
+export const GREETING = [5, 1, 2];
+
+export function login(username = KEY, password = ''): Buffer {
+  const [user, secret] = [Buffer.from(username), Buffer.from(password)];
+  return Buffer.concat([Buffer.of(1, user.length), user, Buffer.of(secret.length), secret]);
+}
+
+/** A CONNECT request for an IPv4 address. */
+export function request(port: number, address = '127.0.0.1', command = 1): Buffer {
+  return Buffer.of(5, command, 0, 1, ...address.split('.').map(Number), port >> 8, port & 0xff);
+}
+
+export function requestName(port: number, name: string): Buffer {
+  return Buffer.concat([Buffer.of(5, 1, 0, 3, name.length), Buffer.from(name), Buffer.of(port >> 8, port & 0xff)]);
+}
+
+/** Opens a tunnel, every message in one packet; the replies are read. */
+export async function openTunnel(
+  proxyPort: number,
+  port: number,
+  early: Uint8Array = Buffer.alloc(0),
+): Promise<RawClient> {
+  const client = new RawClient(proxyPort);
+  client.send(GREETING, login(), request(port), early);
+  await client.take(4);
+  const reply = await client.take(10);
+  if (reply[1] !== 0) throw new Error(`reply ${reply[1]}`);
+  return client;
+}
+
+/** Waits until the condition holds; for states that have no event. @throws after 10 s */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`never came: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
