@@ -1,0 +1,24 @@
+import type { Dialect } from '../table.ts';
+import { authRows } from './lpf/auth.ts';
+import { errors } from './lpf/errors.ts';
+import { keyRows } from './lpf/keys.ts';
+import { settingsRows } from './lpf/settings.ts';
+import { usageRows } from './lpf/usage.ts';
+
+/** Le Proxy Français. */
+export const lpf: Dialect = {
+  name: 'lpf',
+  prefix: '',
+  title: 'Le Proxy Français — API',
+  version: '1.0.0',
+  description: 'API publique. Authentification par clé API (lpf_xxx) via Authorization: Bearer.',
+  bearerDescription: 'Clé API (lpf_xxx), ou jeton de session',
+  tags: [
+    { name: 'Authentification', description: 'Connexion et compte' },
+    { name: 'Clés API', description: 'Création, limites et révocation des clés' },
+    { name: 'Usage & Solde', description: 'Crédits restants, consommation et transactions' },
+    { name: 'Paramètres', description: 'Réglages du compte' },
+  ],
+  errors,
+  rows: [...authRows, ...keyRows, ...usageRows, ...settingsRows],
+};

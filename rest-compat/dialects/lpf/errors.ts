@@ -1,0 +1,55 @@
+import { text } from '../../codecs.ts';
+import type { ErrorStyle } from '../../errors.ts';
+import { field, shapeOf } from '../../shapes.ts';
+
+const texts = {
+  UNAUTHENTICATED: {
+    status: 401,
+    message:
+      'Authentification requise : envoyez « Authorization: Bearer » avec une clé API ou un jeton de session valide.',
+  },
+  INVALID_CREDENTIALS: { status: 401, message: 'Email ou mot de passe incorrect.' },
+  CREDENTIAL_REVOKED: { status: 401, message: 'Cette clé ou cette session a été révoquée ; utilisez-en une autre.' },
+  FORBIDDEN: { status: 403, message: 'Cette clé ou cette session n’autorise pas cette opération.' },
+  EMAIL_NOT_VERIFIED: { status: 403, message: 'Email non vérifié : suivez le lien reçu par email.' },
+  NOT_FOUND: { status: 404, message: 'Introuvable : vérifiez l’identifiant.' },
+  BAD_INPUT: { status: 400, message: 'Requête invalide : vérifiez les champs envoyés.' },
+  BAD_CURSOR: { status: 400, message: 'Curseur invalide : recommencez sans curseur.' },
+  KEY_LIMIT_REACHED: { status: 409, message: 'Maximum de 10 clés actives atteint : révoquez-en une d’abord.' },
+  KEY_IS_REVOKED: { status: 409, message: 'Cette clé est révoquée : créez-en une autre.' },
+  KEY_NOT_RECOVERABLE: { status: 409, message: 'Le secret de cette clé n’est pas conservé : regénérez la clé.' },
+  EMAIL_TAKEN: { status: 409, message: 'Un autre compte utilise cet email.' },
+  USERNAME_TAKEN: { status: 409, message: 'Ce nom d’utilisateur est déjà pris : choisissez-en un autre.' },
+  IDEMPOTENCY_MISMATCH: { status: 409, message: 'Cette clé d’idempotence a servi à une autre opération.' },
+  INSUFFICIENT_CREDIT: { status: 402, message: 'Solde insuffisant : rechargez le compte.' },
+  THROTTLED: { status: 429, message: 'Trop de tentatives échouées : patientez avant de réessayer.' },
+  TOO_MANY_SUBSCRIPTIONS: { status: 429, message: 'Trop d’abonnements ouverts : fermez-en un d’abord.' },
+  UNAVAILABLE: { status: 503, message: 'Service momentanément indisponible : réessayez bientôt.' },
+  INTERNAL: { status: 500, message: 'Une erreur est survenue de notre côté : réessayez plus tard.' },
+  BAD_REQUEST: { status: 400, message: 'Le corps doit être un objet JSON valide, encodé en UTF-8.' },
+  ROUTE_NOT_FOUND: { status: 404, message: 'Route inconnue : voir /openapi.json.' },
+  METHOD_NOT_ALLOWED: { status: 405, message: 'Méthode non permise sur cette route : voir l’en-tête Allow.' },
+  PAYLOAD_TOO_LARGE: { status: 413, message: 'Corps trop volumineux : 256 Kio au plus.' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    message: 'Envoyez le corps avec « Content-Type: application/json », sans compression.',
+  },
+} as const satisfies ErrorStyle['texts'];
+
+/** `{"error": texte, "code": code}` */
+export const errors = {
+  texts,
+  missing: 'Le champ « {field} » est obligatoire : {expected}.',
+  unfit: 'Le champ « {field} » est invalide : {expected} attendu.',
+  expected: {
+    text: 'un texte',
+    boolean: 'true ou false',
+    flag: '1 ou 0',
+    integer: 'un nombre entier',
+    credits: 'un nombre de crédits positif ou nul, avec au plus 9 décimales',
+    id: 'un identifiant entier',
+    date: 'une date ISO 8601',
+    choice: 'l’une des valeurs {choices}',
+  },
+  body: shapeOf({ error: field('message', text), code: field('code', text) }),
+} satisfies ErrorStyle;

@@ -1,0 +1,77 @@
+import type { ErrorCode } from '../src/errors.ts';
+import type { Expectation } from './codecs.ts';
+import type { Piece } from './shapes.ts';
+import type { SourceFacts } from './sources.ts';
+
+/** Failures that never reach an operation. */
+export type TransportCode =
+  'BAD_REQUEST' | 'ROUTE_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'PAYLOAD_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE';
+
+export type RestCode = ErrorCode | TransportCode;
+
+/** A failed request, before a dialect words it. */
+export interface Failure {
+  readonly code: RestCode;
+  /** The parameter or body field at fault. */
+  readonly source?: SourceFacts | undefined;
+  readonly missing?: boolean;
+  readonly retryAfterSeconds?: number | undefined;
+}
+
+/** What a dialect's error body can show. */
+export interface ErrorFacts {
+  readonly code: string;
+  readonly message: string;
+  readonly field: string | null;
+}
+
+/** How a dialect words and shapes errors. */
+export interface ErrorStyle {
+  readonly texts: Readonly<Record<RestCode, { readonly status: number; readonly message: string }>>;
+  /** `{field}` stands for the field's name. */
+  readonly missing: string;
+  /** `{field}` and `{expected}`. */
+  readonly unfit: string;
+  /** What `{expected}` becomes; `{choices}` stands for the allowed values. */
+  readonly expected: Readonly<Record<Expectation, string>>;
+  readonly body: Piece<ErrorFacts>;
+}
+
+/** A reply of the REST layer. */
+export interface RestReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** The dialect's reply to a failure. */
+export function errorReply(
+  style: ErrorStyle,
+  failure: Failure,
+  headers: Readonly<Record<string, string>> = {},
+): RestReply {
+  const { status } = style.texts[failure.code];
+  const body = style.body.write({
+    code: failure.code,
+    message: wording(style, failure),
+    field: failure.source?.name ?? null,
+  });
+  return { status, headers: { 'content-type': JSON_TYPE, ...signals(status, failure), ...headers }, body };
+}
+
+/** Headers that HTTP asks for with a status (RFC 9110, sections 11.6.1 and 10.2.3). */
+function signals(status: number, { retryAfterSeconds }: Failure): Record<string, string> {
+  if (status === 401) return { 'www-authenticate': 'Bearer' };
+  return retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
+}
+
+function wording(style: ErrorStyle, { code, source, missing }: Failure): string {
+  if (code !== 'BAD_INPUT' || source === undefined) return style.texts[code].message;
+  const choices = Array.isArray(source.schema['enum']) ? source.schema['enum'].join(', ') : '';
+  const expected = style.expected[source.expects].replace('{choices}', choices);
+  return (missing === true ? style.missing : style.unfit)
+    .replace('{field}', source.name)
+    .replace('{expected}', expected);
+}
