@@ -30,6 +30,7 @@ export const CATALOGUE = {
     socks: 'NO_METHOD',
     message: 'The client offered no username/password method. Use KEY:x@host, with any password.',
   },
+  SERVICE_UNAVAILABLE: { socks: 0x01, message: 'The service cannot meter traffic now; try again shortly.' },
   ACCOUNT_SUSPENDED: { socks: 0x02, message: 'The account is suspended.' },
   OUT_OF_CREDIT: { socks: 0x02, message: 'The account has no credit left; top it up.' },
   LIMIT_DAY: { socks: 0x02, message: 'The daily limit is used up.' },

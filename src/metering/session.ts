@@ -22,6 +22,13 @@ export interface SessionHandlers {
   granted(): void;
   /** Nothing more may be forwarded, ever: close both sides. */
   ended(reason: RefusalCode): void;
+  /**
+   * Bytes of this direction that were spent and that the other side's socket has not accepted yet
+   * (`writableLength` of that socket). They stay under the lease and are not settled, so that what
+   * is refunded at close has never been billed. Without it, bytes refunded after their settlement
+   * are made good by the next bytes of the same key and product.
+   */
+  unaccepted?(direction: Direction): number;
 }
 
 /** Metering of one relayed connection. All methods are synchronous. */

@@ -1,0 +1,160 @@
+import type { RefusalCode } from '../errors.ts';
+import { PRICE_PER_BYTE, type Product } from '../units.ts';
+import type { Place } from './cells.ts';
+import type { Direction, LeaseCells, MeterSession, SessionHandlers } from './session.ts';
+
+/** What a connection needs of the meter of its key. */
+export interface Lender {
+  readonly keyId: bigint;
+  readonly accountId: bigint;
+  /**
+   * The piece does not cover `bytes`: lends more if it can; otherwise the connection waits.
+   * @returns bytes that may be spent now, up to `bytes`
+   */
+  lend(connection: Connection, bytes: number, left: number): number;
+  /** Counters moved without a loan: look at them when settling. */
+  moved(connection: Connection): void;
+  closed(connection: Connection): void;
+}
+
+/** Bytes that flowed since the last look, and whether the connection still holds something. */
+export interface Drained {
+  readonly up: number;
+  readonly down: number;
+  /** Bytes were spent since the last look. */
+  readonly used: boolean;
+  /** Bytes have been spent that the other side has not accepted yet. */
+  readonly unsettled: boolean;
+}
+
+/** Cells without credit, for connections that have closed: their slot belongs to somebody else. */
+const CLOSED: LeaseCells = {
+  granted: new Float64Array(1),
+  up: new Float64Array(1),
+  down: new Float64Array(1),
+};
+
+/** One metered connection, relayed in this thread. */
+export class Connection implements MeterSession {
+  readonly keyId: bigint;
+  readonly accountId: bigint;
+  readonly product: Product;
+  /** Nano-credits per byte. */
+  readonly price: number;
+  cells: LeaseCells;
+  slot: number;
+  /** Size of the last piece lent, in bytes: pieces grow with the speed. */
+  piece = 0;
+  readonly #lender: Lender;
+  #drainedUp = 0;
+  #drainedDown = 0;
+  #seen = 0;
+  #handlers: SessionHandlers | undefined;
+  #ended: RefusalCode | undefined;
+  #closed = false;
+
+  constructor(lender: Lender, product: Product, place: Place) {
+    this.keyId = lender.keyId;
+    this.accountId = lender.accountId;
+    this.product = product;
+    this.price = Number(PRICE_PER_BYTE[product]);
+    this.cells = place.slab;
+    this.slot = place.slot;
+    this.#lender = lender;
+  }
+
+  spend(direction: Direction, bytes: number): number {
+    const { slot, cells } = this;
+    const up = cells.up[slot] ?? 0;
+    const down = cells.down[slot] ?? 0;
+    const left = (cells.granted[slot] ?? 0) - up - down;
+    const allowed = bytes <= left ? bytes : this.#lender.lend(this, bytes, left);
+    if (direction === 'up') cells.up[slot] = up + allowed;
+    else cells.down[slot] = down + allowed;
+    return allowed;
+  }
+
+  refund(direction: Direction, bytes: number): void {
+    if (this.#closed || bytes === 0) return;
+    const column = this.cells[direction];
+    column[this.slot] = (column[this.slot] ?? 0) - bytes;
+    this.#lender.moved(this);
+  }
+
+  attach(handlers: SessionHandlers): void {
+    this.#handlers = handlers;
+    if (this.#ended !== undefined) handlers.ended(this.#ended);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lender.closed(this);
+    this.cells = CLOSED;
+    this.slot = 0;
+  }
+
+  /** Whether it may still spend. */
+  get live(): boolean {
+    return !this.#closed && this.#ended === undefined;
+  }
+
+  /** Bytes lent and not spent. */
+  get left(): number {
+    const { cells, slot } = this;
+    return (cells.granted[slot] ?? 0) - (cells.up[slot] ?? 0) - (cells.down[slot] ?? 0);
+  }
+
+  /** Bytes spent that have not been drained. */
+  get undrained(): number {
+    const { cells, slot } = this;
+    return (cells.up[slot] ?? 0) + (cells.down[slot] ?? 0) - this.#drainedUp - this.#drainedDown;
+  }
+
+  /** Lends `bytes` more; negative takes back what was not spent. */
+  grant(bytes: number): void {
+    this.cells.granted[this.slot] = (this.cells.granted[this.slot] ?? 0) + bytes;
+  }
+
+  /**
+   * Takes back everything not spent. `returned` hears how many bytes: at once here; where another
+   * thread spends the cells, only after it has acknowledged the lower `granted`.
+   */
+  reclaim(returned: (bytes: number) => void): void {
+    const bytes = this.left;
+    if (bytes <= 0) return;
+    this.grant(-bytes);
+    returned(bytes);
+  }
+
+  /** Reads the counters: what flowed and, while open, was accepted by the other side since the last time. */
+  drain(): Drained {
+    const up = this.cells.up[this.slot] ?? 0;
+    const down = this.cells.down[this.slot] ?? 0;
+    const used = up + down !== this.#seen;
+    this.#seen = up + down;
+    const flowedUp = this.#accepted('up', up - this.#drainedUp);
+    const flowedDown = this.#accepted('down', down - this.#drainedDown);
+    this.#drainedUp += flowedUp;
+    this.#drainedDown += flowedDown;
+    const unsettled = up !== this.#drainedUp || down !== this.#drainedDown;
+    return { up: flowedUp, down: flowedDown, used, unsettled };
+  }
+
+  #accepted(direction: Direction, bytes: number): number {
+    if (bytes <= 0 || this.#closed || this.#handlers?.unaccepted === undefined) return bytes;
+    return bytes - Math.min(bytes, this.#handlers.unaccepted(direction));
+  }
+
+  /** Tells the relay that more may be spent. */
+  resume(): void {
+    this.#handlers?.granted();
+  }
+
+  /** Tells the relay that nothing more may be spent, ever. */
+  end(reason: RefusalCode): void {
+    if (!this.live) return;
+    this.#ended = reason;
+    this.#handlers?.ended(reason);
+  }
+}

@@ -1,0 +1,167 @@
+import type { Product } from '../units.ts';
+import type { CellTable, Place } from './cells.ts';
+import { Connection, type Drained, type Lender } from './connection.ts';
+import { LEAST_PIECE_BYTES, MOST_PIECE_BYTES } from './limits.ts';
+import { Tally } from './tally.ts';
+
+/** What the division of a lease needs of its surroundings. */
+export interface DivisionHost {
+  readonly cells: CellTable;
+  /** Start of the present UTC hour by the database's clock, Unix milliseconds. */
+  hour(): number;
+  /** false: nothing may be forwarded, whatever credit is held. */
+  mayForward(): boolean;
+}
+
+/**
+ * Credit of one key, divided among its connections in whole bytes. All amounts are whole
+ * nano-credits below 2^53. Nothing is created here: what is lent to a connection leaves `free`,
+ * and what it has not spent comes back.
+ */
+export abstract class Division implements Lender {
+  readonly keyId: bigint;
+  accountId: bigint;
+  readonly tally = new Tally();
+  readonly connections = new Set<Connection>();
+  /** Connections that wait for credit in order to go on. */
+  readonly waiting = new Set<Connection>();
+  /** Credit lent to no connection. */
+  free = 0;
+  readonly #host: DivisionHost;
+  readonly #places = new Map<Connection, Place>();
+  /** Connections whose counters may have moved since the last pass. */
+  readonly #moved = new Set<Connection>();
+  /** Connections that may hold unspent credit. */
+  readonly #lent = new Set<Connection>();
+
+  constructor(host: DivisionHost, keyId: bigint, accountId: bigint) {
+    this.#host = host;
+    this.keyId = keyId;
+    this.accountId = accountId;
+  }
+
+  /** A connection had to wait. */
+  protected abstract starved(): void;
+  /** Counters moved, or credit left `free`. */
+  protected abstract changed(): void;
+
+  open(product: Product): Connection {
+    const place = this.#host.cells.take();
+    const connection = new Connection(this, product, place);
+    this.#places.set(connection, place);
+    this.connections.add(connection);
+    return connection;
+  }
+
+  lend(connection: Connection, bytes: number, left: number): number {
+    if (!connection.live || !this.#host.mayForward()) return 0;
+    const needed = bytes - left;
+    const { price } = connection;
+    if (this.free < needed * price) this.sweep(connection);
+    const affordable = Math.max(0, Math.floor(this.free / price));
+    const taken = Math.min(affordable, Math.max(needed, pieceBytes(connection.piece, affordable)));
+    this.free -= taken * price;
+    connection.grant(taken);
+    connection.piece = taken;
+    this.#lent.add(connection);
+    this.#moved.add(connection);
+    if (taken < needed) {
+      this.waiting.add(connection);
+      this.starved();
+    } else {
+      this.changed();
+    }
+    return Math.min(bytes, left + taken);
+  }
+
+  moved(connection: Connection): void {
+    this.#moved.add(connection);
+    this.#lent.add(connection);
+    this.#drainOne(connection);
+    this.changed();
+  }
+
+  closed(connection: Connection): void {
+    this.#drainOne(connection);
+    this.#reclaim(connection);
+    this.connections.delete(connection);
+    this.waiting.delete(connection);
+    this.#moved.delete(connection);
+    this.#lent.delete(connection);
+    const place = this.#places.get(connection);
+    this.#places.delete(connection);
+    if (place !== undefined) this.#host.cells.release(place);
+    this.changed();
+  }
+
+  /**
+   * Moves what flowed from the cells into the tally, and takes the pieces of idle connections back.
+   * @returns nano-credits that flowed
+   */
+  drain(): number {
+    const before = this.tally.amount;
+    for (const connection of this.#moved) {
+      const { used, unsettled } = this.#drainOne(connection);
+      if (used) continue;
+      this.#reclaim(connection);
+      connection.piece = 0;
+      this.#lent.delete(connection);
+      if (!unsettled) this.#moved.delete(connection);
+    }
+    return this.tally.amount - before;
+  }
+
+  #drainOne(connection: Connection): Drained {
+    const drained = connection.drain();
+    if (drained.up === 0 && drained.down === 0) return drained;
+    const free = this.tally.add(connection.product, this.#host.hour(), drained.up, drained.down);
+    // Newly owed bytes were settled already: their credit is gone until other bytes make it good.
+    if (free < 0) connection.grant(free);
+    else this.free += free * connection.price;
+    return drained;
+  }
+
+  #reclaim(connection: Connection): void {
+    connection.reclaim((bytes) => {
+      this.free += bytes * connection.price;
+    });
+  }
+
+  /** Takes all unspent credit back from the connections, except one. */
+  sweep(except?: Connection): void {
+    for (const connection of this.#lent) {
+      if (connection === except) continue;
+      this.#reclaim(connection);
+      this.#lent.delete(connection);
+    }
+  }
+
+  /** Whether a byte at this price can be lent. Takes credit back from the connections if it must. */
+  covers(price: number): boolean {
+    if (this.free < price) this.sweep();
+    return this.free >= price;
+  }
+
+  /** Bytes that flowed and are still in the cells or the tally. */
+  get unbilledBytes(): number {
+    let sum = this.tally.bytes;
+    for (const connection of this.#moved) sum += connection.undrained;
+    return sum;
+  }
+
+  /** Not spent, wherever it is. */
+  get spendable(): number {
+    let sum = this.free;
+    for (const connection of this.#lent) sum += Math.max(0, connection.left) * connection.price;
+    return sum;
+  }
+}
+
+/** Pieces double with use and shrink with what can be lent. */
+function pieceBytes(last: number, affordable: number): number {
+  const doubled = Math.min(Math.max(2 * last, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
+  return Math.min(doubled, Math.floor(affordable / PIECES_AT_LEAST));
+}
+
+/** A lease is lent in at least so many pieces, so that it runs low before it runs dry. */
+const PIECES_AT_LEAST = 4;

@@ -1,0 +1,32 @@
+import { ENDING_SPACING_MS } from './limits.ts';
+import type { KeyMeter } from './meter.ts';
+import type { Demand } from './pace.ts';
+
+/**
+ * Decides what a key should hold after settling, once it has been drained.
+ * @param draining all credit goes back
+ * @returns nano-credits, or undefined: nothing needs to be sent now
+ */
+export function planTarget(meter: KeyMeter, demand: Demand, now: number, draining: boolean): number | undefined {
+  const { spendable } = demand;
+  const flowed = meter.tally.amount > 0 || meter.hourEnded;
+  const due = flowed && meter.passAt <= now;
+  if (meter.refreshing) return 0;
+  if (draining) return flowed || spendable > 0 ? 0 : undefined;
+  if (meter.recalled) return recalledTarget(meter, spendable, flowed);
+  if (meter.starving) return Math.max(meter.pace.target(demand), spendable + meter.price);
+  if (meter.probing) return spendable + meter.price;
+  if (meter.pace.idle(now)) return flowed || spendable > 0 ? 0 : undefined;
+  if (!due && !meter.short) return undefined;
+  const target = meter.pace.target(demand);
+  if (due || target > spendable) return target;
+  // Enough is lent to connections that are busy; look again a little later.
+  meter.retryAt = now + ENDING_SPACING_MS;
+  return undefined;
+}
+
+/** Busy keys keep a little; who cannot buy a byte with what it holds, or waits for more anyway, gives all. */
+function recalledTarget(meter: KeyMeter, spendable: number, flowed: boolean): number | undefined {
+  if (spendable === 0 && !flowed && !meter.starving && meter.connections.size === 0) return undefined;
+  return meter.covers(meter.price) && !meter.starving ? meter.pace.kept(spendable) : 0;
+}
