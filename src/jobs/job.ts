@@ -16,6 +16,8 @@ export interface Job {
   readonly name: string;
   /** Pause between the end of one run and the start of the next, milliseconds. */
   readonly pauseMs: number;
+  /** Whether the first run comes at once. */
+  readonly atStart?: boolean;
   readonly run: (context: JobContext) => Promise<void>;
 }
 
@@ -48,7 +50,8 @@ function repeat(job: Job, context: JobContext): () => Promise<void> {
   const schedule = (): void => {
     timer = setTimeout(() => (running = run()), job.pauseMs * (1 + JITTER * Math.random()));
   };
-  schedule();
+  if (job.atStart === true) running = run();
+  else schedule();
   return async () => {
     stopped = true;
     clearTimeout(timer);

@@ -1,5 +1,5 @@
 import { check } from '../resolvers/ledger/check.ts';
-import { close, expire, forgetInstances, prune } from '../resolvers/ledger/upkeep.ts';
+import { close, CLOSE_BATCH, expire, forgetInstances, prune, PRUNE_BATCH } from '../resolvers/ledger/upkeep.ts';
 import type { Job } from './job.ts';
 
 const SECOND_MS = 1_000;
@@ -17,20 +17,21 @@ const expireInstances: Job = {
   },
 };
 
-/** Turns hours that are over into ledger entries, and forgets events that are too old to resume from. */
+/** Turns hours that are over into ledger entries. */
 const closeHours: Job = {
   name: 'closeHours',
   pauseMs: 15 * SECOND_MS,
   async run({ db }) {
-    while ((await close(db)) > 0);
+    while ((await close(db)) === CLOSE_BATCH);
   },
 };
 
+/** Forgets events that are too old to resume from, and instances that are long dead. */
 const pruneEvents: Job = {
   name: 'pruneEvents',
   pauseMs: MINUTE_MS,
   async run({ db }) {
-    while ((await prune(db)) > 0);
+    while ((await prune(db)) === PRUNE_BATCH);
     await forgetInstances(db);
   },
 };
@@ -39,6 +40,7 @@ const pruneEvents: Job = {
 const checkLedger: Job = {
   name: 'checkLedger',
   pauseMs: 5 * MINUTE_MS,
+  atStart: true,
   async run({ db, log, onLedgerCheck }) {
     const { drift, violations } = await check(db);
     onLedgerCheck(drift, violations);

@@ -24,7 +24,9 @@ test('a job runs again after its pause, never twice at once, also when it fails'
   expect(running).toBe(0);
   await vi.advanceTimersByTimeAsync(3 * 6_200);
   expect(runs).toBe(3);
-  await stop();
+  const stopped = stop();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await stopped;
 });
 
 test('stopping waits for the run under way and starts no other', async () => {
