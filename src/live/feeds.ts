@@ -1,6 +1,6 @@
 import { sql, type Sql } from '../database/sql.ts';
 import type { AccountEvent, Events, FeedReader } from '../events.ts';
-import { productOf } from '../units.ts';
+import { accountEvent, type EventRow } from '../resolvers/ledger/eventRow.ts';
 import { AccountFeed, PAGE_EVENTS } from './feed.ts';
 
 const EVENTS_AFTER = sql(
@@ -9,21 +9,6 @@ const EVENTS_AFTER = sql(
    from usage_event where account_id = $1 and seq > $2 order by seq limit ${PAGE_EVENTS}`,
 );
 const NUMBERS = sql('usageNumbers', 'select id, seq from account where id = any($1::bigint[])');
-
-interface EventRow {
-  readonly account_id: bigint;
-  readonly seq: bigint;
-  readonly at: Date;
-  readonly kind: AccountEvent['kind'];
-  readonly key_id: bigint | null;
-  readonly product: number | null;
-  readonly up: bigint;
-  readonly down: bigint;
-  readonly amount: bigint;
-  readonly balance: bigint;
-  readonly remaining: bigint;
-  readonly key_remaining: bigint | null;
-}
 
 export interface FeedsOptions {
   readonly db: Sql;
@@ -48,7 +33,7 @@ export interface Feeds {
 export function createFeeds({ db, events, onError, pollMs }: FeedsOptions): Feeds {
   const feeds = new Map<bigint, AccountFeed>();
   const load = async (accountId: bigint, after: bigint): Promise<AccountEvent[]> =>
-    (await db.query<EventRow>(EVENTS_AFTER, [accountId, after])).map(eventOf);
+    (await db.query<EventRow>(EVENTS_AFTER, [accountId, after])).map(accountEvent);
   const poll = async (): Promise<void> => {
     if (feeds.size === 0) return;
     try {
@@ -96,22 +81,18 @@ function deliver(feeds: ReadonlyMap<bigint, AccountFeed>, batch: readonly Accoun
 export function repeat(work: () => Promise<void>, pauseMs: () => number): () => void {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  const next = (): void => {
+  const schedule = (): void => {
     if (stopped) return;
-    timer = setTimeout(() => void work().then(next), pauseMs());
+    timer = setTimeout(() => void round(), pauseMs());
     timer.unref();
   };
-  next();
+  const round = async (): Promise<void> => {
+    await work();
+    schedule();
+  };
+  schedule();
   return () => {
     stopped = true;
     clearTimeout(timer);
-  };
-}
-
-function eventOf(row: EventRow): AccountEvent {
-  return {
-    ...{ accountId: row.account_id, seq: row.seq, at: row.at, kind: row.kind, keyId: row.key_id },
-    ...{ product: row.product === null ? null : productOf(row.product), up: row.up, down: row.down },
-    ...{ amount: row.amount, balance: row.balance, remaining: row.remaining, keyRemaining: row.key_remaining },
   };
 }

@@ -16,7 +16,7 @@ export interface Subscriber {
   /** The message up to its payload: `{"id":"1","type":"next","payload":`. */
   readonly opening: string;
   /** The stream is over, with a failure or without. */
-  readonly ended: (failure: unknown) => void;
+  readonly ended: (failure: Error | undefined) => void;
 }
 
 /** Subscribers that are at the same number: one stream read, executed and serialised for all of them. */
@@ -83,7 +83,7 @@ export class Channel {
   }
 
   async #run(lane: Lane): Promise<void> {
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       for (;;) {
         await drained(lane);
@@ -96,7 +96,7 @@ export class Channel {
         this.#gather(lane);
       }
     } catch (error) {
-      failure = error;
+      failure = error instanceof Error ? error : new Error('a stream failed', { cause: error });
     }
     const ended = [...lane.subscribers];
     if (lane.closed) return;

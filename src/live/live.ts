@@ -36,9 +36,9 @@ export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): vo
   });
   const open = new Map<bigint, number>();
   return {
-    follow: feeds.follow,
-    watched: feeds.watched,
-    watchCredential: credentials.watch,
+    follow: (accountId, onAdvance) => feeds.follow(accountId, onAdvance),
+    watched: (accountId) => feeds.watched(accountId),
+    watchCredential: (credential, onDead) => credentials.watch(credential, onDead),
     admit(accountId) {
       const count = open.get(accountId) ?? 0;
       if (count >= maxSubscriptionsPerAccount) throw new AppError('TOO_MANY_SUBSCRIPTIONS');

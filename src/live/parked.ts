@@ -4,9 +4,9 @@
  */
 export class ParkedIterator implements AsyncGenerator<never, void, void> {
   readonly #onLeave: () => void;
-  #settle: ((failure: unknown) => void) | undefined;
+  #settle: (() => void) | undefined;
   #over = false;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   /** @param onLeave called once, when it ended or was returned from */
   constructor(onLeave: () => void) {
@@ -14,18 +14,18 @@ export class ParkedIterator implements AsyncGenerator<never, void, void> {
   }
 
   /** Ends it; with a failure, by a throw. */
-  end(failure?: unknown): void {
+  end(failure?: Error): void {
     if (this.#over) return;
     this.#over = true;
     this.#failure = failure;
     this.#onLeave();
-    this.#settle?.(failure);
+    this.#settle?.();
   }
 
   async next(): Promise<IteratorResult<never, void>> {
     if (!this.#over) {
       await new Promise<void>((resolve) => {
-        this.#settle = () => resolve();
+        this.#settle = resolve;
       });
     }
     const failure = this.#failure;

@@ -18,6 +18,7 @@ const PING_INTERVAL_MS = 15_000;
 /** Pings in a row without an answer after which a peer counts as gone: slow readers may take that long. */
 const MAX_UNANSWERED_PINGS = 4;
 const DRAIN_MS = 2_000;
+const OUR_PATH = /^\/graphql\/?(\?|$)/;
 
 export interface WebSocketOptions {
   readonly executor: Executor;
@@ -27,8 +28,8 @@ export interface WebSocketOptions {
 
 /** GraphQL over WebSocket: the `graphql-transport-ws` protocol. */
 export interface LiveSockets {
-  /** For the `upgrade` event of the HTTP server, once the path is known to be ours. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** For the `upgrade` event of the HTTP server. @returns false when the path is not `/graphql`; nothing is done then */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
   /** For metrics. */
   counts(): { readonly connections: number; readonly channels: number; readonly lanes: number };
   /** Closes every socket with 1001; cuts off those that do not answer. */
@@ -60,7 +61,9 @@ export function createLiveSockets({ executor, live, log }: WebSocketOptions): Li
   });
   return {
     upgrade(request, socket, head) {
+      if (!OUR_PATH.test(request.url ?? '')) return false;
       webSockets.handleUpgrade(request, socket, head, (accepted) => webSockets.emit('connection', accepted, request));
+      return true;
     },
     counts: () => ({ connections: webSockets.clients.size, ...shared.counts() }),
     async close() {
@@ -83,7 +86,7 @@ function accept(server: Server<Connection>, connection: Connection, log: Logger)
       onMessage: (handle) => {
         socket.on('message', (data) => {
           connection.holdBack();
-          handle(String(data)).catch((error: unknown) => {
+          handle(Buffer.isBuffer(data) ? data.toString() : '').catch((error: unknown) => {
             if (error instanceof CloseSocket) {
               connection.close(error.code, error.message);
               return;

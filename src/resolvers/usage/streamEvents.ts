@@ -45,8 +45,17 @@ function translate(event: AccountEvent, fromSeq: bigint, keyId: bigint | null): 
     return { __typename: 'UsageAdjustment', fromSeq, seq, at, kind, amount: event.amount, balance, remaining };
   }
   return {
-    ...{ __typename: 'UsageDelta', fromSeq, seq, at, keyId: event.keyId, product: event.product },
-    ...{ bytesUp: event.up, bytesDown: event.down, credits: -event.amount, balance, remaining },
+    __typename: 'UsageDelta',
+    fromSeq,
+    seq,
+    at,
+    keyId: event.keyId,
+    product: event.product,
+    bytesUp: event.up,
+    bytesDown: event.down,
+    credits: -event.amount,
+    balance,
+    remaining,
   };
 }
 

@@ -37,7 +37,7 @@ export class UsageStream {
   /** A resumed reader hears at once that it is connected, be it by a heartbeat. */
   #patienceMs = 0;
   #closed = false;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   /** @param after last number the reader has; undefined: it starts with a snapshot */
   constructor(source: StreamSource, after: bigint | undefined) {
@@ -90,7 +90,7 @@ export class UsageStream {
   }
 
   /** Ends the stream; with a failure, the reader is told by a throw. */
-  close(failure?: unknown): void {
+  close(failure?: Error): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#failure = failure;

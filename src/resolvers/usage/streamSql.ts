@@ -96,16 +96,28 @@ function total({ product, up, down, amount }: SnapshotRow): ProductTotal[] {
 
 function accountMeter(row: MeterRow<'account_'>): Meter {
   return {
-    ...{ dayLimit: row.account_day_limit, dayStart: row.account_day_start, dayUsed: row.account_day_used },
-    ...{ weekLimit: row.account_week_limit, weekStart: row.account_week_start, weekUsed: row.account_week_used },
-    ...{ monthLimit: row.account_month_limit, monthStart: row.account_month_start, monthUsed: row.account_month_used },
+    dayLimit: row.account_day_limit,
+    dayStart: row.account_day_start,
+    dayUsed: row.account_day_used,
+    weekLimit: row.account_week_limit,
+    weekStart: row.account_week_start,
+    weekUsed: row.account_week_used,
+    monthLimit: row.account_month_limit,
+    monthStart: row.account_month_start,
+    monthUsed: row.account_month_used,
   };
 }
 
 function keyMeter(row: MeterRow<'key_'>): Meter {
   return {
-    ...{ dayLimit: row.key_day_limit, dayStart: row.key_day_start, dayUsed: row.key_day_used },
-    ...{ weekLimit: row.key_week_limit, weekStart: row.key_week_start, weekUsed: row.key_week_used },
-    ...{ monthLimit: row.key_month_limit, monthStart: row.key_month_start, monthUsed: row.key_month_used },
+    dayLimit: row.key_day_limit,
+    dayStart: row.key_day_start,
+    dayUsed: row.key_day_used,
+    weekLimit: row.key_week_limit,
+    weekStart: row.key_week_start,
+    weekUsed: row.key_week_used,
+    monthLimit: row.key_month_limit,
+    monthStart: row.key_month_start,
+    monthUsed: row.key_month_used,
   };
 }
