@@ -26,14 +26,20 @@ export function signToken(keys: Keyring, claims: SessionClaims, issuedAt: Date, 
 const DIGITS = /^\d{1,19}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+export interface VerifiedClaims extends SessionClaims {
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
 /** The claims of a token of ours that has not expired; undefined for anything else. */
-export async function verifyToken(keys: Keyring, token: string, now: Date): Promise<SessionClaims | undefined> {
+export async function verifyToken(keys: Keyring, token: string, now: Date): Promise<VerifiedClaims | undefined> {
   try {
     const options = { issuer: ISSUER, audience: AUDIENCE, algorithms: [ALGORITHM], currentDate: now };
     const { payload } = await jwtVerify(token, keys.sessions, { ...options, requiredClaims: ['exp', 'sub', 'sid'] });
-    const { sub, sid } = payload;
-    if (sub === undefined || typeof sid !== 'string' || !DIGITS.test(sub) || !UUID.test(sid)) return undefined;
-    return { userId: BigInt(sub), sessionId: sid };
+    const { sub, sid, exp } = payload;
+    if (sub === undefined || exp === undefined || typeof sid !== 'string' || !DIGITS.test(sub) || !UUID.test(sid))
+      return undefined;
+    return { userId: BigInt(sub), sessionId: sid, expiresAtMs: exp * 1000 };
   } catch {
     return undefined;
   }

@@ -1,0 +1,68 @@
+import { LRUCache } from 'lru-cache';
+
+import type { Events } from '../../events.ts';
+
+const MAX_ENTRIES = 10_000;
+
+/** What a cached credential belongs to. */
+export interface CachedOwner {
+  readonly accountId: bigint;
+  readonly keyId: bigint | null;
+  readonly sessionId: string | null;
+}
+
+/** Credentials that were found good lately; never balances, limits or usage. */
+export interface CredentialCache<Entry extends CachedOwner> {
+  /** Answers from memory, else by `load`; parallel loads of one credential are one. undefined is not kept. */
+  get(name: string, load: () => Promise<Entry | undefined>): Promise<Entry | undefined> | Entry;
+  close(): void;
+}
+
+/**
+ * A bounded map from credential to owner. Entries go when `credentialsChanged` names them, at once
+ * here and on every instance that hears of it, and in any case after `ttlMs`.
+ */
+export function createCredentialCache<Entry extends CachedOwner>(
+  events: Events,
+  ttlMs: number,
+): CredentialCache<Entry> {
+  const entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES, ttl: ttlMs });
+  const loading = new Map<string, Promise<Entry | undefined>>();
+  // What was read before a change may be older than the change: it is answered, but not kept.
+  let generation = 0;
+  const unsubscribe = events.subscribe('credentialsChanged', ({ accountId, keyId, sessionId }) => {
+    generation += 1;
+    loading.clear();
+    const everything = keyId === null && sessionId === null;
+    for (const [name, entry] of entries.entries()) {
+      if (entry.accountId !== accountId) continue;
+      if (
+        everything ||
+        (keyId !== null && entry.keyId === keyId) ||
+        (sessionId !== null && entry.sessionId === sessionId)
+      )
+        entries.delete(name);
+    }
+  });
+  const loadOnce = async (name: string, load: () => Promise<Entry | undefined>): Promise<Entry | undefined> => {
+    const started = generation;
+    const entry = await load();
+    if (entry !== undefined && started === generation) entries.set(name, entry);
+    return entry;
+  };
+  return {
+    get(name, load) {
+      const known = entries.get(name) ?? loading.get(name);
+      if (known !== undefined) return known;
+      const promise = loadOnce(name, load).finally(() => {
+        if (loading.get(name) === promise) loading.delete(name);
+      });
+      loading.set(name, promise);
+      return promise;
+    },
+    close() {
+      unsubscribe();
+      entries.clear();
+    },
+  };
+}
