@@ -149,6 +149,13 @@ export abstract class Division implements Lender {
     return sum;
   }
 
+  /** Whether bytes are on their way that the other side has not accepted. */
+  get delivering(): boolean {
+    this.drain();
+    for (const connection of this.#moved) if (connection.live && connection.undrained > 0) return true;
+    return false;
+  }
+
   /** Not spent, wherever it is. */
   get spendable(): number {
     let sum = this.free;

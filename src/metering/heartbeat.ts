@@ -19,6 +19,7 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions;
   /** Nothing may be forwarded from then on; moves with every acknowledged beat. */
   #deadline = Number.NEGATIVE_INFINITY;
+  #aliveSince = 0;
   #stopped = false;
   #cancelNext: () => void = () => {};
   #cancelDeadline: () => void = () => {};
@@ -30,6 +31,11 @@ export class Heartbeat {
   /** Whether the last acknowledged beat was sent less than half the TTL ago. */
   get alive(): boolean {
     return this.#options.clock.now() < this.#deadline;
+  }
+
+  /** Milliseconds for which it has been alive without a gap; 0 while it is not. */
+  get steadyMs(): number {
+    return this.alive ? this.#options.clock.now() - this.#aliveSince : 0;
   }
 
   start(): void {
@@ -63,6 +69,7 @@ export class Heartbeat {
       fenced();
       return;
     }
+    if (!this.alive) this.#aliveSince = sentAt;
     this.#deadline = sentAt + BEAT_DEADLINE_MS;
     this.#cancelDeadline();
     this.#cancelDeadline = clock.after(Math.max(0, this.#deadline - clock.now()), silent);

@@ -84,6 +84,10 @@ export class MeteringInstance implements MeterHost {
     return this.#heartbeat.alive;
   }
 
+  get steadyMs(): number {
+    return this.#heartbeat.steadyMs;
+  }
+
   touched(meter: KeyMeter): void {
     this.#settler.touched(meter);
     if (this.#draining) this.#checkIdle();

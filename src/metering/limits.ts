@@ -47,6 +47,8 @@ export const IDLE_RELEASE_MS = 1_000;
 /** Somebody else holds credit of the account: how often to ask, and for how long. */
 export const CONTENDED_RETRY_MS = 100;
 export const CONTENDED_LIMIT_MS = 3_000;
+/** Exhausted: how long connections may take to deliver their last bytes before they are ended. */
+export const LAST_BYTES_MS = 600;
 /** A new connection waits at most this long for its first credit. */
 export const OPEN_TIMEOUT_MS = 5_000;
 

@@ -59,6 +59,8 @@ export class KeyMeter extends Division {
   hourEnded = false;
   /** First empty grant while somebody else held credit. */
   contendedAt: number | undefined;
+  /** First refusal while last bytes were being delivered. */
+  exhaustedAt: number | undefined;
   /** The ledger is not asked before. */
   retryAt = 0;
   frozen: FrozenRow | undefined;

@@ -40,6 +40,8 @@ export interface MeteringStats extends Readonly<SettleCounters> {
   readonly unbilledBytes: number;
   /** false: the database has been silent for too long, nothing is forwarded. */
   readonly forwarding: boolean;
+  /** Milliseconds for which the heartbeat has run without a gap: who judges others by theirs needs a whole TTL. */
+  readonly steadyMs: number;
 }
 
 export interface Metering {
@@ -123,6 +125,7 @@ export function createMetering(options: MeteringOptions): Metering {
       activeKeys: current.activeKeys,
       unbilledBytes: current.unbilledBytes,
       forwarding: current.mayForward(),
+      steadyMs: current.steadyMs,
     }),
   };
 }

@@ -88,7 +88,6 @@ export class Settler {
   }
 
   #urge(meter: KeyMeter): void {
-    if (meter.urgent) return;
     meter.urgent = true;
     this.#wake(Math.max(this.#options.clock.now() + COLLECT_MS, meter.retryAt));
   }

@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../errors.ts';
 import type { GrantReason, TickAnswer } from '../resolvers/ledger/types.ts';
-import { CONTENDED_LIMIT_MS, CONTENDED_RETRY_MS } from './limits.ts';
+import { CONTENDED_LIMIT_MS, CONTENDED_RETRY_MS, LAST_BYTES_MS } from './limits.ts';
 import type { FrozenRow, KeyMeter } from './meter.ts';
 
 /** What a connection is told, by the reason why the ledger lends nothing more. */
@@ -40,6 +40,7 @@ export function judge(meter: KeyMeter, row: FrozenRow, answer: TickAnswer, now: 
   if (answer.outcome === 'REPLAY' || !row.asks) return NOTHING;
   if (gained > 0) {
     meter.contendedAt = undefined;
+    meter.exhaustedAt = undefined;
     return NOTHING;
   }
   return refused(meter, answer, now);
@@ -48,8 +49,7 @@ export function judge(meter: KeyMeter, row: FrozenRow, answer: TickAnswer, now: 
 function refused(meter: KeyMeter, answer: TickAnswer, now: number): Verdict {
   const reason = answer.reason ?? 'SHARE';
   if (!answer.contended && reason !== 'SHARE') {
-    meter.finish(REFUSALS[reason]);
-    meter.contendedAt = undefined;
+    exhausted(meter, REFUSALS[reason], now);
     return NOTHING;
   }
   meter.retryAt = now + CONTENDED_RETRY_MS;
@@ -60,4 +60,17 @@ function refused(meter: KeyMeter, answer: TickAnswer, now: number): Verdict {
     meter.contendedAt = undefined;
   }
   return { recallSiblings: answer.contended };
+}
+
+/** Nothing more will come. What has been spent may still be delivered: ending at once would cut it off. */
+function exhausted(meter: KeyMeter, refusal: RefusalCode, now: number): void {
+  meter.contendedAt = undefined;
+  meter.exhaustedAt ??= now;
+  if (meter.delivering && now - meter.exhaustedAt < LAST_BYTES_MS) {
+    meter.retryAt = now + CONTENDED_RETRY_MS;
+    meter.probing = true;
+    return;
+  }
+  meter.exhaustedAt = undefined;
+  meter.finish(refusal);
 }
