@@ -5,11 +5,15 @@ import { errorReply, JSON_TYPE, type ErrorStyle, type Failure, type RestCode, ty
 import { EMPTY_OBJECT } from './json.ts';
 import { CheckCredentialDocument } from './operations.generated.ts';
 import { readJson, type RestRequest } from './request.ts';
-import { compileSources, flatten, InputFault } from './sources.ts';
+import { compileSources, flatten, InputFault, type RequestParts } from './sources.ts';
 import type { Dialect, Row } from './table.ts';
 
 /** Answers the requests of one row. */
-export type Endpoint = (request: RestRequest, params: Readonly<Record<string, string>>) => Promise<RestReply>;
+export type Endpoint = (
+  request: RestRequest,
+  params: Readonly<Record<string, string>>,
+  search: string,
+) => Promise<RestReply>;
 
 type Variables = Readonly<Record<string, unknown>>;
 
@@ -23,10 +27,10 @@ export function compileRow(executor: Pick<Executor, 'executeDocument'>, { errors
   const failureOf = compileFailures(errors, row);
   const refuse = (failure: Failure): RestReply => errorReply(errors, failure, { 'cache-control': 'no-store' });
 
-  return async (request, params) => {
+  return async (request, params, search) => {
     const caller = callerOf(request, row.access);
     if (row.access === 'bearer' && caller.authorization === undefined) return refuse({ code: 'UNAUTHENTICATED' });
-    const built = variablesOf(request, params);
+    const built = await variablesOf(request, params, search);
     if ('failure' in built) {
       // A bad credential is said before anything else about the request.
       const { errors: refused } = await executor.executeDocument(CheckCredentialDocument, {}, caller);
@@ -49,13 +53,16 @@ function callerOf({ headers, clientAddress }: RestRequest, access: Row['access']
 
 type Built = { readonly variables: Variables } | { readonly failure: Failure };
 
-function compileVariables(row: Row): (request: RestRequest, params: Readonly<Record<string, string>>) => Built {
+function compileVariables(
+  row: Row,
+): (request: RestRequest, params: RequestParts['path'], search: string) => Promise<Built> {
   const build = compileSources(row.variables);
   const hasBody = flatten(row.variables).some(([, { facts }]) => facts.place === 'body');
-  return ({ headers, body, query }, path) => {
-    const read = hasBody ? readJson(headers, body) : { json: EMPTY_OBJECT };
+  return async (request, path, search) => {
+    const read = hasBody ? await readJson(request) : { json: EMPTY_OBJECT };
     if ('code' in read) return { failure: read };
-    const variables = build({ path, headers, query, body: read.json });
+    const { headers } = request;
+    const variables = build({ path, headers, query: new URLSearchParams(search), body: read.json });
     if (!(variables instanceof InputFault)) return { variables };
     return { failure: { code: 'BAD_INPUT', source: variables.facts, missing: variables.missing } };
   };

@@ -12,8 +12,6 @@ export interface RestOptions {
   readonly dialects: readonly [Dialect, ...Dialect[]];
   /** Server URL of the OpenAPI documents. */
   readonly publicUrl: () => string;
-  /** Told of what should not have happened; the client is answered INTERNAL. */
-  readonly onError: (error: unknown) => void;
 }
 
 interface Entry {
@@ -23,21 +21,16 @@ interface Entry {
 
 /**
  * The REST dialects over the GraphQL operations. Rows are compiled once, here.
- * @returns a function that answers every request, unknown paths included, and never throws
+ * @returns a function that answers every request, unknown paths included; it throws only what reading the body throws
  */
 export function createRestHandler(options: RestOptions): (request: RestRequest) => Promise<RestReply> {
-  const { dialects, onError } = options;
   const router = routes(options);
   return async (request) => {
-    const found = router.find(request.path);
-    const dialect = found === undefined ? dialectOf(dialects, request.path) : firstOf(found).dialect;
-    try {
-      if (found === undefined) return withoutBody(request, errorReply(dialect.errors, { code: 'ROUTE_NOT_FOUND' }));
-      return withoutBody(request, await dispatch(found, request));
-    } catch (error) {
-      onError(error);
-      return withoutBody(request, errorReply(dialect.errors, { code: 'INTERNAL' }));
-    }
+    const mark = request.url.indexOf('?');
+    const path = mark < 0 ? request.url : request.url.slice(0, mark);
+    const found = router.find(path);
+    if (found !== undefined) return dispatch(found, request, mark < 0 ? '' : request.url.slice(mark));
+    return errorReply(dialectOf(options.dialects, path).errors, { code: 'ROUTE_NOT_FOUND' });
   };
 }
 
@@ -64,12 +57,13 @@ function descriptionOf(dialect: Dialect, publicUrl: () => string): Endpoint {
   };
 }
 
-async function dispatch({ byMethod, params }: Found<Entry>, request: RestRequest): Promise<RestReply> {
+async function dispatch({ byMethod, params }: Found<Entry>, request: RestRequest, search: string): Promise<RestReply> {
+  // HEAD is answered like GET; the HTTP server leaves the body out (RFC 9110, section 9.3.2).
   const method = request.method === 'HEAD' && !byMethod.has('HEAD') ? 'GET' : request.method;
   const entry = byMethod.get(method);
-  if (entry !== undefined) return entry.answer(request, params);
+  if (entry !== undefined) return entry.answer(request, params, search);
   const allow = [...byMethod.keys(), ...(byMethod.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
-  if (method === 'OPTIONS') return { status: 204, headers: { allow }, body: '' };
+  if (method === 'OPTIONS') return { status: 200, headers: { allow }, body: '' };
   return errorReply(firstOf({ byMethod, params }).dialect.errors, { code: 'METHOD_NOT_ALLOWED' }, { allow });
 }
 
@@ -81,11 +75,4 @@ function firstOf({ byMethod }: Found<Entry>): Entry {
 
 function dialectOf(dialects: RestOptions['dialects'], path: string): Dialect {
   return dialects.find(({ prefix }) => prefix !== '' && path.startsWith(`${prefix}/`)) ?? dialects[0];
-}
-
-/** HEAD answers what GET would, without the body (RFC 9110, section 9.3.2). */
-function withoutBody({ method }: RestRequest, reply: RestReply): RestReply {
-  if (method !== 'HEAD') return reply;
-  const length = String(Buffer.byteLength(reply.body));
-  return { ...reply, headers: { ...reply.headers, 'content-length': length }, body: '' };
 }

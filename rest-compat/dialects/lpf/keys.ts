@@ -67,7 +67,7 @@ export const keyRows = [
     method: 'GET',
     path: '/keys/:id',
     tag,
-    summary: 'Détail d’une clé',
+    summary: "Détail d'une clé",
     operation: ShowApiKeyDocument,
     variables: { id },
     at: ['apiKey'],
