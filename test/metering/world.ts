@@ -1,0 +1,201 @@
+import { pino } from 'pino';
+
+import { sql, type Sql } from '../../src/database/sql.ts';
+import { localEvents, type AccountEvent, type Events } from '../../src/events.ts';
+import { createMetering, type MeterLedger, type Metering } from '../../src/metering/metering.ts';
+import { beat } from '../../src/resolvers/ledger/beat.ts';
+import { tick } from '../../src/resolvers/ledger/tick.ts';
+import type { TickRequest } from '../../src/resolvers/ledger/types.ts';
+import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { newInstance } from '../resolvers/ledger/fixture.ts';
+import { ManualClock } from './manualClock.ts';
+import { Stream } from './stream.ts';
+
+/** What a test may do to the calls of one instance. */
+export interface Line {
+  /** The database cannot be reached. */
+  cut: boolean;
+  /** The next so many ticks are applied, and their answers lost. */
+  loseAnswers: number;
+  /** Every tick is sent again, later, as a late duplicate. */
+  duplicate: boolean;
+}
+
+export interface TestInstance {
+  readonly metering: Metering;
+  readonly line: Line;
+  /** When each key was ticked, in milliseconds of the test's clock. */
+  readonly ticks: { readonly at: number; readonly request: TickRequest }[];
+  readonly published: AccountEvent[];
+  readonly events: Events;
+  ids: string[];
+}
+
+/** One database, one clock, any number of metering instances. */
+export class World implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  readonly db: TestDatabase;
+  readonly #start: number;
+  readonly #instances: TestInstance[] = [];
+  #underWay = 0;
+
+  private constructor(db: TestDatabase, start: Date) {
+    this.db = db;
+    this.#start = start.getTime();
+  }
+
+  static async open(start = new Date('2026-03-10T10:20:00Z')): Promise<World> {
+    return new World(await openTestDatabase(), start);
+  }
+
+  /** The database's clock. */
+  now(): Date {
+    return new Date(this.#start + this.clock.now());
+  }
+
+  async instance(watched: (accountId: bigint) => boolean = () => false): Promise<TestInstance> {
+    const line: Line = { cut: false, loseAnswers: 0, duplicate: false };
+    const ticks: TestInstance['ticks'] = [];
+    const published: AccountEvent[] = [];
+    const events = localEvents((error) => {
+      throw error;
+    });
+    events.subscribe('accountEvents', (some) => published.push(...some));
+    const register = (): Promise<string> => this.#track(() => newInstance(this.db, this.now()));
+    const ids = [await register()];
+    const metering = createMetering({
+      sql: this.db,
+      events,
+      instanceId: ids[0]!,
+      watched,
+      log: pino({ level: 'silent' }),
+      clock: this.clock,
+      ledger: this.#ledger(line, ticks),
+      onFenced: async () => {
+        ids.push(await register());
+        return ids.at(-1)!;
+      },
+    });
+    const instance = { metering, line, ticks, published, events, ids };
+    this.#instances.push(instance);
+    const started = metering.start();
+    await this.quiet();
+    await started;
+    return instance;
+  }
+
+  #ledger(line: Line, ticks: TestInstance['ticks']): MeterLedger {
+    const refuse = (): void => {
+      if (line.cut) throw Object.assign(new Error('connection refused'), { code: 'ECONNREFUSED' });
+    };
+    return {
+      beat: (db, id) =>
+        this.#track(async () => {
+          refuse();
+          return beat(db, id, this.now());
+        }),
+      tick: (db, id, requests, lines) =>
+        this.#track(async () => {
+          refuse();
+          const at = this.clock.now();
+          for (const request of requests) ticks.push({ at, request });
+          const result = await tick(db, id, requests, lines, this.now());
+          if (line.duplicate) {
+            this.clock.after(700, () => void this.#track(() => tick(db, id, requests, lines, this.now())));
+          }
+          if (line.loseAnswers > 0) {
+            line.loseAnswers -= 1;
+            throw Object.assign(new Error('connection lost'), { code: '08006' });
+          }
+          return result;
+        }),
+    };
+  }
+
+  async #track<T>(work: () => Promise<T>): Promise<T> {
+    this.#underWay += 1;
+    try {
+      return await work();
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  /** Resolves when no call is under way and everything it led to has run. */
+  async quiet(): Promise<void> {
+    for (let calm = 0; calm < CALM_TURNS; calm += 1) {
+      if (this.#underWay > 0) calm = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.clock.advance(ms, () => this.quiet());
+  }
+
+  /** Opens a session, letting as much time pass as that needs. */
+  async open(instance: TestInstance, accountId: bigint, keyId: bigint, product: 'SHARED' | 'DEDICATED' = 'SHARED') {
+    const opening = instance.metering.openSession({ keyId, accountId }, product);
+    let done = false;
+    void opening.then(() => (done = true));
+    for (let waited = 0; !done && waited < 6_000; waited += 5) await this.pass(5);
+    return opening;
+  }
+
+  async stream(
+    instance: TestInstance,
+    accountId: bigint,
+    keyId: bigint,
+    product: 'SHARED' | 'DEDICATED' = 'SHARED',
+  ): Promise<Stream> {
+    const opened = await this.open(instance, accountId, keyId, product);
+    if ('refusal' in opened) throw new Error(`refused: ${opened.refusal}`);
+    return new Stream(opened.session);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { metering, line } of this.#instances) {
+      line.cut = false;
+      const drained = metering.drain(1_000);
+      await this.pass(2_000);
+      await drained;
+    }
+    await this.db.close();
+  }
+}
+
+/** Turns of the event loop without a call under way, after which nothing more will happen by itself. */
+const CALM_TURNS = 3;
+
+const BILLED = sql(
+  'testBilled',
+  `select coalesce(sum(up + down), 0)::bigint as bytes, coalesce(sum(amount), 0)::bigint as amount
+   from usage_hour where key_id = any ($1::bigint[])`,
+);
+const BALANCE = sql('testBalance', 'select balance, reserved from account where id = $1');
+const HOURS = sql('testHours', 'select hour, up, down from usage_hour where key_id = $1 order by hour, product');
+const RESERVED = sql(
+  'testReserved',
+  'select coalesce(sum(reserved), 0)::bigint as reserved from lease where key_id = $1',
+);
+
+/** What the ledger has charged for these keys. */
+export async function billed(db: Sql, ...keyIds: bigint[]): Promise<{ bytes: bigint; amount: bigint }> {
+  const [row] = await db.query<{ bytes: bigint; amount: bigint }>(BILLED, [keyIds]);
+  return row!;
+}
+
+export async function balance(db: Sql, accountId: bigint): Promise<{ balance: bigint; reserved: bigint }> {
+  const [row] = await db.query<{ balance: bigint; reserved: bigint }>(BALANCE, [accountId]);
+  return row!;
+}
+
+export function hours(db: Sql, keyId: bigint): Promise<{ hour: Date; up: bigint; down: bigint }[]> {
+  return db.query(HOURS, [keyId]);
+}
+
+/** Nano-credits leased to any instance for this key. */
+export async function leased(db: Sql, keyId: bigint): Promise<bigint> {
+  const [row] = await db.query<{ reserved: bigint }>(RESERVED, [keyId]);
+  return row!.reserved;
+}
