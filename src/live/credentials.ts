@@ -11,8 +11,7 @@ const DEAD = sql(
   `select c.n::int as n
    from unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[]) with ordinality
      as c (user_id, key_id, session_id, lookup, n)
-   where not exists (select 1 from account a where a.id = c.user_id and a.status = 0)
-     or c.key_id is not null and not exists (
+   where c.key_id is not null and not exists (
        select 1 from api_key k where k.id = c.key_id and k.account_id = c.user_id and k.active)
      or c.lookup is not null and not exists (
        select 1 from api_key_secret s where s.lookup = decode(c.lookup, 'hex')
