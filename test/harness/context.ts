@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+
+import { graphql, type ExecutionResult } from 'graphql';
+
+import type { OperationContext, Services, Viewer, ViewerContext } from '../../src/context.ts';
+import { deriveKeys } from '../../src/crypto.ts';
+import { localEvents, type EventMap, type EventName } from '../../src/events.ts';
+import { createLiveUsage } from '../../src/live/live.ts';
+import { createLogger } from '../../src/log.ts';
+import { createAccount } from '../../src/resolvers/accounts/createAccount.ts';
+import type { UserRow } from '../../src/resolvers/accounts/rows.ts';
+import { createApiKey } from '../../src/resolvers/apiKeys/createApiKey.ts';
+import type { KeyRow } from '../../src/resolvers/apiKeys/rows.ts';
+import { schema } from '../../src/schema/index.ts';
+import { createThrottle } from '../../src/throttle.ts';
+import { openTestDatabase, type TestDatabase } from './database.ts';
+
+export const PASSWORD = 'correct horse battery';
+const CLIENT = '127.0.0.1';
+const MAX_FAILURES = 10;
+const MAX_SUBSCRIPTIONS = 100;
+
+/** What operations need, on a database of its own, without listeners. */
+export interface TestServices extends Services, AsyncDisposable {
+  readonly db: TestDatabase;
+  /** Keys whose connections were to be closed, in order. */
+  readonly closed: bigint[];
+  /** Every event published so far. */
+  readonly published: { readonly name: EventName; readonly event: EventMap[EventName] }[];
+}
+
+/** @param now clock of the operations; the database has its own */
+export async function openTestServices(now: () => Date = () => new Date()): Promise<TestServices> {
+  const db = await openTestDatabase();
+  const log = createLogger('silent');
+  const local = localEvents((error) => {
+    throw error;
+  });
+  const published: TestServices['published'] = [];
+  const events: Services['events'] = {
+    ...local,
+    publish(name, event) {
+      published.push({ name, event });
+      local.publish(name, event);
+    },
+  };
+  const live = createLiveUsage({ db, events, log, maxSubscriptionsPerAccount: MAX_SUBSCRIPTIONS });
+  const closed: bigint[] = [];
+  return {
+    db,
+    events,
+    keys: deriveKeys(randomBytes(32)),
+    log,
+    throttle: createThrottle(MAX_FAILURES),
+    now,
+    publicUrl: () => 'http://localhost:4000',
+    sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 7 * 86_400 },
+    closeConnections: (keyId) => closed.push(keyId),
+    live,
+    closed,
+    published,
+    async [Symbol.asyncDispose]() {
+      live.close();
+      await db.close();
+    },
+  };
+}
+
+/** A context of somebody, or of nobody. */
+export function contextOf(services: Services, viewer: Viewer | null, clientAddress = CLIENT): OperationContext {
+  return { ...services, viewer, clientAddress };
+}
+
+/** A session of a user, without the token. */
+export function sessionOf(user: Pick<UserRow, 'id' | 'role'>): Viewer {
+  return { kind: 'SESSION', userId: user.id, role: user.role, permissions: [], keyId: null, sessionId: null };
+}
+
+/** Whoever presents an API key. */
+export function viewerOf(user: Pick<UserRow, 'id' | 'role'>, key: Pick<KeyRow, 'id'>): Viewer {
+  return { kind: 'KEY', userId: user.id, role: user.role, permissions: [], keyId: key.id, sessionId: null };
+}
+
+export function asSession(services: Services, user: Pick<UserRow, 'id' | 'role'>): ViewerContext {
+  return { ...services, viewer: sessionOf(user), clientAddress: CLIENT };
+}
+
+export interface TestAccount {
+  readonly user: UserRow;
+  readonly apiKey: KeyRow;
+  readonly secret: string;
+  /** As its session. */
+  readonly ctx: ViewerContext;
+}
+
+let made = 0;
+
+/** A new account with credit (nano-credits) and one API key. */
+export async function makeAccount(
+  services: Services,
+  { credits = 0n, role = 'USER' }: { credits?: bigint; role?: UserRow['role'] } = {},
+): Promise<TestAccount> {
+  made += 1;
+  const operator = asSession(services, { id: 0n, role: 'ADMIN' });
+  const email = `person-${made}@example.com`;
+  const { user } = await createAccount(operator, { email, password: PASSWORD, role, credits });
+  const ctx = asSession(services, user);
+  return { user, ...(await createApiKey(ctx, { name: 'test' })), ctx };
+}
+
+/** Runs a document against the real schema. */
+export function run(
+  ctx: OperationContext,
+  source: string,
+  variableValues: Readonly<Record<string, unknown>> = {},
+): Promise<ExecutionResult> {
+  return graphql({ schema, source, variableValues, contextValue: ctx });
+}
