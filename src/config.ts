@@ -5,12 +5,6 @@ import { z } from 'zod';
 
 import { parseCredits } from './units.ts';
 
-/** A CIDR block, parsed. */
-export type Cidr = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
-
-/** Where proxied connections leave. */
-export type ExitSpec = { readonly kind: 'direct' };
-
 /** Everything the environment decides. README.md, "Variables", documents each one. */
 export type Config = Readonly<z.infer<typeof Environment>>;
 
@@ -63,7 +57,7 @@ const cidrs = z
     const parts = list(text);
     const bad = parts.filter((part) => !ipaddr.isValidCIDR(part));
     if (bad.length > 0) return fault(ctx, `must be a comma list of CIDR blocks; not one: ${bad.join(', ')}`);
-    return parts.map((part): Cidr => ipaddr.parseCIDR(part));
+    return parts;
   });
 
 const exits = z
@@ -71,8 +65,7 @@ const exits = z
   .default('direct')
   .transform((text, ctx) => {
     const parts = list(text);
-    if (parts.length > 0 && parts.every((part) => part === 'direct'))
-      return parts.map((): ExitSpec => ({ kind: 'direct' }));
+    if (parts.length > 0 && parts.every((part) => part === 'direct')) return parts;
     return fault(ctx, 'must be a comma list of exits; this version knows `direct`');
   });
 
