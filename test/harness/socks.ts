@@ -93,14 +93,28 @@ export async function startPeer(serve: (socket: Socket) => void, host = '127.0.0
 /** A client socket that keeps all it receives until it is asked for. */
 export class RawClient implements Disposable {
   readonly socket: Socket;
+  /** Bytes received so far, the proxy's answers included. */
+  total = 0;
+  /**
+   * Resolves when nothing more can come. A reset right behind data is reported as an end (libuv
+   * turns a hang-up after a short read into one), so this does not tell the two apart.
+   */
+  readonly over: Promise<void>;
   #received = Buffer.alloc(0);
+  #keep = true;
   #ended = false;
   #changed: () => void = () => undefined;
 
   constructor(port: number, host = '127.0.0.1') {
     this.socket = connect({ port, host, allowHalfOpen: true });
     this.socket.on('error', () => undefined);
+    this.over = new Promise((resolve) => {
+      this.socket.on('end', resolve);
+      this.socket.on('close', () => resolve());
+    });
     this.socket.on('data', (chunk: Buffer) => {
+      this.total += chunk.length;
+      if (!this.#keep) return;
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#changed();
     });
@@ -125,6 +139,11 @@ export class RawClient implements Disposable {
     const taken = this.#received.subarray(0, length);
     this.#received = this.#received.subarray(length);
     return taken;
+  }
+
+  /** Counts what comes, without keeping it. */
+  count(): void {
+    this.#keep = false;
   }
 
   /** Everything until the other side ends or resets. */
