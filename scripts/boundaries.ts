@@ -20,6 +20,11 @@ const leaf = (path: string, packages: string[] = [], may: string[] = []): Module
 const MODULES: Readonly<Record<string, Module>> = {
   main: { path: 'src/main.ts', may: ['*'], packages: ['*'] },
   app: { path: 'src/app.ts', may: ['*'], packages: ['*'] },
+  // Parts of app.ts: they put other modules together.
+  openEvents: { path: 'src/openEvents.ts', may: ['*'], packages: ['*'] },
+  startApi: { path: 'src/startApi.ts', may: ['*'], packages: ['*'] },
+  gauges: { path: 'src/gauges.ts', may: ['*'], packages: ['*'] },
+  teardown: leaf('src/teardown.ts'),
   'rest-compat': { path: 'rest-compat/', may: ['errors'], types: ['graphql'], packages: GRAPHQL },
   http: {
     path: 'src/http/',
@@ -29,7 +34,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   live: {
     path: 'src/live/',
-    may: ['graphql', 'resolvers', 'database', 'context', 'errors', 'events', 'log', 'units'],
+    may: ['graphql', 'resolvers', 'ledger', 'database', 'context', 'errors', 'events', 'log', 'units'],
     packages: ['node:*', 'graphql-ws', 'ws', 'ioredis', ...GRAPHQL],
   },
   graphql: {
@@ -45,6 +50,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   resolvers: {
     path: 'src/resolvers/',
     may: ['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto'],
+    types: ['session'],
     packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache'],
   },
   ledger: { path: 'src/resolvers/ledger/', may: ['database', 'errors', 'events', 'units'], packages: [] },
@@ -92,7 +98,8 @@ const MODULES: Readonly<Record<string, Module>> = {
 
 /** Files and imports that break the table, one sentence each. */
 export function violations(): string[] {
-  return [...sourceFiles().flatMap((file) => importsOf(file).flatMap(judge)), ...cycles()];
+  const found = sourceFiles().flatMap((file) => importsOf(file).flatMap(judge));
+  return [...new Set([...found, ...cycles()])];
 }
 
 function judge(found: Import): string[] {

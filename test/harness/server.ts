@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 
 const root = path.join(import.meta.dirname, '../..');
 
-const READY_TIMEOUT_MS = 30_000;
+/** Far above what a start takes, for machines where everything runs at once. */
+const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
 /** Logs kept per start, newest; enough to explain a failure. */
 const MAX_LOG_CHARACTERS = 4_000_000;
