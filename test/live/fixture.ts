@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Services } from '../../src/context.ts';
 import { deriveKeys, newApiKeySecret } from '../../src/crypto.ts';
+import { sql } from '../../src/database/sql.ts';
 import { localEvents, type Events } from '../../src/events.ts';
 import { createExecutor, type Executor } from '../../src/graphql/executor.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
@@ -97,6 +98,7 @@ export async function startLiveServer(db: TestDatabase, options: LiveServerOptio
   };
 }
 
+const SEQ = sql('testAccountNumber', 'select seq from account where id = $1');
 const KEYS = deriveKeys(Buffer.alloc(32, 7));
 
 /** An account with credit and keys, and what its relays settle. */
@@ -133,6 +135,13 @@ export class Customer {
     const key = this.keys[index];
     if (key === undefined) throw new RangeError(`no key ${index}`);
     return key;
+  }
+
+  /** The account's number now. */
+  async seq(): Promise<bigint> {
+    const [row] = await this.#db.query<{ seq: bigint }>(SEQ, [this.accountId]);
+    if (row === undefined) throw new Error('no account');
+    return row.seq;
   }
 
   /** Settles bytes of one key, as a meter does. @param events where to publish; absent: nobody is told */

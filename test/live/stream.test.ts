@@ -19,14 +19,7 @@ afterAll(async () => {
   await db.close();
 });
 
-const SEQ = sql('testAccountSeq', 'select seq, balance from account where id = $1');
 const PRUNE = sql('testPrune', `select ledger_prune('0 seconds'::interval, 1000, now() + interval '1 hour')`);
-
-async function account(customer: Customer): Promise<{ seq: bigint; balance: bigint }> {
-  const [row] = await db.query<{ seq: bigint; balance: bigint }>(SEQ, [customer.accountId]);
-  if (row === undefined) throw new Error('no account');
-  return row;
-}
 
 describe('the usage stream', () => {
   for (const transport of ['websocket', 'sse'] as const) {
@@ -51,7 +44,7 @@ describe('the usage stream', () => {
       await stream.until(() => stream.events.at(-1)?.__typename === 'UsageAdjustment');
       expect(stream.totals()).toEqual({ up: 1n, down: 6n, credits: 41n });
       expect(stream.events.at(-1)).toMatchObject({ kind: 'ENTRY', amount: '1', balance: '1000.999999914' });
-      expect(lastSeq(stream.events)).toBe((await account(customer)).seq);
+      expect(lastSeq(stream.events)).toBe(await customer.seq());
       const delta = stream.events.find(({ product }) => product === 'DEDICATED');
       expect(delta).toMatchObject({ apiKey: { id: encodeNodeId('ApiKey', customer.key().id) }, bytesDown: '4' });
     });
@@ -97,7 +90,7 @@ describe('the usage stream', () => {
     expect(other.totals()).toEqual({ up: 0n, down: 21n, credits: 63n });
     await customer.use(events, { key: 1, down: 1n });
     await own.until(() => own.events.at(-1)?.__typename === 'UsageHeartbeat', 6_000);
-    expect(lastSeq(own.events)).toBe((await account(customer)).seq);
+    expect(lastSeq(own.events)).toBe(await customer.seq());
   });
 
   test('a foreign, an unknown and a malformed key are the same NOT_FOUND', async () => {
@@ -114,7 +107,7 @@ describe('the usage stream', () => {
   test('resuming goes on at after + 1 without a snapshot; up to date, it starts with a heartbeat', async () => {
     const customer = await Customer.create(db);
     for (let round = 0; round < 3; round += 1) await customer.use(server.services.events, { down: 1n });
-    const { seq } = await account(customer);
+    const seq = await customer.seq();
     await using client = await SocketClient.connect(server.url, customer.key().secret);
     client.subscribe('behind', { after: `${seq - 2n}` });
     client.subscribe('current', { after: `${seq}` });
@@ -128,7 +121,7 @@ describe('the usage stream', () => {
   test('a cursor that is malformed or ahead of the account is BAD_CURSOR', async () => {
     const customer = await Customer.create(db);
     await using client = await SocketClient.connect(server.url, customer.key().secret);
-    const { seq } = await account(customer);
+    const seq = await customer.seq();
     const cursors = ['', '-1', '1.5', 'x', '01', '99999999999999999999', `${seq + 1n}`];
     for (const after of cursors) client.subscribe(`c${after}`, { after });
     await client.until(() => cursors.every((after) => client.codes(`c${after}`).length > 0));
@@ -139,7 +132,7 @@ describe('the usage stream', () => {
     const customer = await Customer.create(db);
     for (let round = 0; round < 3; round += 1) await customer.use(server.services.events, { down: 1n });
     await db.query(PRUNE);
-    const { seq } = await account(customer);
+    const seq = await customer.seq();
     await using client = await SocketClient.connect(server.url, customer.key().secret);
     client.subscribe('late', { after: '1' });
     await client.until(() => client.events('late').length > 1);
