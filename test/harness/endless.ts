@@ -27,7 +27,7 @@ export async function endlessStream(
 ): Promise<EndlessStream> {
   const request = `GET /endless HTTP/1.1\r\nhost: origin\r\n\r\n`;
   const socket = await connectThrough(proxy, key, '127.0.0.1', origin.port);
-  const enough = Math.min(options.pauseAfter ?? FLOWING_BYTES, FLOWING_BYTES);
+  const enough = options.pauseAfter ?? FLOWING_BYTES;
   let pauseAt = options.pauseAfter ?? Infinity;
   let received = 0;
   const flowing = new Promise<void>((resolve) => {
