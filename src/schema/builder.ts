@@ -69,6 +69,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
       },
     },
     pageInfoTypeOptions: { description: 'Where a page of a connection lies in the whole.' },
+    pageInfoFieldOptions: { description: 'Where this page lies.' },
     hasNextPageFieldOptions: { description: 'There are more items after this page.' },
     hasPreviousPageFieldOptions: { description: 'There are more items before this page.' },
     startCursorFieldOptions: { description: 'Cursor of the first item; null when the page is empty.' },
@@ -91,6 +92,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     // Inputs hold no secrets of others: that one is malformed may be said before who asks is checked.
     unsafelyHandleInputErrors: true,
     defaultUnionOptions: {
+      description: 'The success of the mutation, or a typed error.',
       name: ({ fieldName }) => `${fieldName.charAt(0).toUpperCase()}${fieldName.slice(1)}Result`,
     },
   },

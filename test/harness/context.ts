@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 
 import { graphql, type ExecutionResult } from 'graphql';
 
@@ -11,8 +11,11 @@ import { createAccount } from '../../src/resolvers/accounts/createAccount.ts';
 import type { UserRow } from '../../src/resolvers/accounts/rows.ts';
 import { createApiKey } from '../../src/resolvers/apiKeys/createApiKey.ts';
 import type { KeyRow } from '../../src/resolvers/apiKeys/rows.ts';
+import { openInstance } from '../../src/resolvers/ledger/open.ts';
+import { tick } from '../../src/resolvers/ledger/tick.ts';
 import { schema } from '../../src/schema/index.ts';
 import { createThrottle } from '../../src/throttle.ts';
+import { hourStart, PRICE_PER_BYTE, type Product } from '../../src/units.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
 
 export const PASSWORD = 'correct horse battery';
@@ -115,4 +118,19 @@ export function run(
   variableValues: Readonly<Record<string, unknown>> = {},
 ): Promise<ExecutionResult> {
   return graphql({ schema, source, variableValues, contextValue: ctx });
+}
+
+/** Lets a key spend as a proxy would: a lease is granted, settled and given back. */
+export async function spend(
+  { db }: Pick<Services, 'db'>,
+  keyId: bigint,
+  line: { readonly product: Product; readonly up: bigint; readonly down: bigint; readonly at: Date },
+): Promise<void> {
+  const instanceId = randomUUID();
+  const want = (line.up + line.down) * PRICE_PER_BYTE[line.product];
+  const hour = hourStart(line.at);
+  await openInstance(db, instanceId, line.at);
+  const granted = await tick(db, instanceId, [{ keyId, seq: 1n, want }], [], line.at);
+  if (granted.answers[0]?.granted !== want) throw new Error(`the lease was not granted: ${granted.answers[0]?.reason}`);
+  await tick(db, instanceId, [{ keyId, seq: 2n, want: 0n }], [{ keyId, ...line, hour }], line.at);
 }

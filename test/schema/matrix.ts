@@ -1,0 +1,89 @@
+import type { ErrorCode } from '../../src/errors.ts';
+import { encodeNodeId } from '../../src/schema/ids.ts';
+import { PASSWORD } from '../harness/context.ts';
+
+/** `owner` and `key`: who owns the target, by session and by key; `stranger`: another account; `admin`: a third. */
+export type Caller = 'anonymous' | 'owner' | 'key' | 'stranger' | 'admin';
+export type Outcome = 'OK' | 'NULL' | ErrorCode;
+
+/** What an operation is pointed at. */
+export interface Target {
+  readonly keyId: bigint;
+  readonly userId: bigint;
+  readonly email: string;
+  /** Different for every case. */
+  readonly run: number;
+  /** Given in place of every id. */
+  readonly malformed?: string;
+}
+
+export interface Row {
+  readonly document: string;
+  readonly variables: (target: Target) => Record<string, unknown>;
+  readonly expected: Readonly<Record<Caller, Outcome>>;
+}
+
+const key = ({ malformed, keyId }: Target): string => malformed ?? encodeNodeId('ApiKey', keyId);
+const user = ({ malformed, userId }: Target): string => malformed ?? encodeNodeId('User', userId);
+
+const SIGNED_IN = { anonymous: 'UNAUTHENTICATED', owner: 'OK', key: 'OK', stranger: 'OK', admin: 'OK' } as const;
+const OWNER = { ...SIGNED_IN, stranger: 'NOT_FOUND', admin: 'NOT_FOUND' } as const;
+const ADMIN = {
+  anonymous: 'UNAUTHENTICATED',
+  owner: 'FORBIDDEN',
+  key: 'FORBIDDEN',
+  stranger: 'FORBIDDEN',
+  admin: 'OK',
+} as const;
+/** Below `viewer`, which is null for nobody. */
+const OWN_KEY = { ...OWNER, anonymous: 'NULL' } as const;
+
+function query(document: string, variables: Row['variables'], expected: Row['expected']): Row {
+  return { document, variables, expected };
+}
+
+function mutation(name: string, input: (target: Target) => Record<string, unknown>, expected: Row['expected']): Row {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  const document = `mutation ($input: ${type}!) { ${name}(input: $input) { __typename ... on Error { code message } } }`;
+  return { document, variables: (target) => ({ input: input(target) }), expected };
+}
+
+const underViewer = (field: string): string => `query ($id: ID!) { viewer { user { ${field} } } }`;
+const byKey = (target: Target) => ({ id: key(target) });
+
+/** Who may do what. A new operation, or a new field that takes an id, needs a row. */
+export const matrix: Readonly<Record<string, Row>> = {
+  'Query.viewer': query('{ viewer { user { id balance } remaining } }', () => ({}), {
+    ...SIGNED_IN,
+    anonymous: 'NULL',
+  }),
+  'Query.node': query('query ($id: ID!) { node(id: $id) { id } }', byKey, OWNER),
+  'Query.apiKey': query('query ($id: ID!) { apiKey(id: $id) { id name } }', byKey, OWNER),
+  'Query.ledgerCheck': query('{ ledgerCheck { drift violations } }', () => ({}), ADMIN),
+  'User.transactions': query(underViewer('transactions(apiKeyId: $id) { totalCount }'), byKey, OWN_KEY),
+  'User.transactionPage': query(underViewer('transactionPage(apiKeyId: $id) { total }'), byKey, OWN_KEY),
+  'User.usageByDay': query(underViewer('usageByDay(apiKeyId: $id) { credits }'), byKey, OWN_KEY),
+  'User.usageByHour': query(underViewer('usageByHour(apiKeyId: $id) { credits }'), byKey, OWN_KEY),
+  'Mutation.signIn': mutation('signIn', ({ email }) => ({ email, password: PASSWORD }), {
+    ...SIGNED_IN,
+    anonymous: 'OK',
+  }),
+  'Mutation.createAccount': mutation(
+    'createAccount',
+    ({ run }) => ({ email: `new-${run}@example.com`, password: PASSWORD }),
+    ADMIN,
+  ),
+  'Mutation.createApiKey': mutation('createApiKey', () => ({ name: 'new' }), SIGNED_IN),
+  'Mutation.updateApiKey': mutation('updateApiKey', (target) => ({ id: key(target), dailyLimit: '1' }), OWNER),
+  'Mutation.revealApiKey': mutation('revealApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.regenerateApiKey': mutation('regenerateApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.revokeApiKey': mutation('revokeApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.updateLimits': mutation('updateLimits', () => ({ dailyLimit: '1000' }), SIGNED_IN),
+  'Mutation.adjustBalance': mutation(
+    'adjustBalance',
+    (target) => ({ userId: user(target), amount: '1', reason: 'test', idempotencyKey: `matrix ${target.run}` }),
+    ADMIN,
+  ),
+  'Mutation.resetUsage': mutation('resetUsage', (target) => ({ apiKeyId: key(target), window: 'DAY' }), ADMIN),
+  'Subscription.usage': query('subscription ($id: ID!) { usage(apiKeyId: $id) { seq } }', byKey, OWNER),
+};
