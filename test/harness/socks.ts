@@ -100,7 +100,9 @@ export class RawClient implements Disposable {
    * turns a hang-up after a short read into one), so this does not tell the two apart.
    */
   readonly over: Promise<void>;
-  #received = Buffer.alloc(0);
+  /** Received and not taken. */
+  #chunks: Buffer[] = [];
+  #length = 0;
   #keep = true;
   #ended = false;
   #changed: () => void = () => undefined;
@@ -115,7 +117,8 @@ export class RawClient implements Disposable {
     this.socket.on('data', (chunk: Buffer) => {
       this.total += chunk.length;
       if (!this.#keep) return;
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#chunks.push(chunk);
+      this.#length += chunk.length;
       this.#changed();
     });
     for (const event of ['end', 'close']) {
@@ -132,24 +135,26 @@ export class RawClient implements Disposable {
 
   /** @throws when the connection ends before `length` bytes are there */
   async take(length: number): Promise<Buffer> {
-    while (this.#received.length < length) {
-      if (this.#ended) throw new Error(`ended after ${this.#received.toString('hex')}`);
+    while (this.#length < length) {
+      if (this.#ended) throw new Error(`ended after ${Buffer.concat(this.#chunks).toString('hex')}`);
       await this.#change();
     }
-    const taken = this.#received.subarray(0, length);
-    this.#received = this.#received.subarray(length);
-    return taken;
+    const all = Buffer.concat(this.#chunks);
+    this.#chunks = [all.subarray(length)];
+    this.#length -= length;
+    return all.subarray(0, length);
   }
 
   /** Counts what comes, without keeping it. */
   count(): void {
     this.#keep = false;
+    this.#chunks = [];
   }
 
   /** Everything until the other side ends or resets. */
   async rest(): Promise<Buffer> {
     while (!this.#ended) await this.#change();
-    return this.#received;
+    return Buffer.concat(this.#chunks);
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+import { expect, test } from 'vitest';
+
+import { parseExits } from '../../src/proxy/exits.ts';
+import { GREETING, login, openTunnel, RawClient, request, startPeer, startProxy, until } from '../harness/socks.ts';
+
+const silent = (): ReturnType<typeof startPeer> => startPeer((socket) => socket.on('end', () => socket.end()).resume());
+
+test('a key has a limited number of connections, and a place again when one ends', async () => {
+  await using target = await silent();
+  await using proxy = await startProxy({ limits: { maxConnectionsPerKey: 3 } });
+  const clients = await Promise.all([1, 2, 3].map(() => openTunnel(proxy.port, target.port)));
+  await expect(openTunnel(proxy.port, target.port)).rejects.toThrow('reply 2');
+  expect(proxy.refusals).toEqual(['CONNECTION_LIMIT']);
+  expect(proxy.meter.sessions.length).toBe(3);
+  clients[0]?.socket.end();
+  await until(() => proxy.proxy.stats.connections === 2, 'a place');
+  using again = await openTunnel(proxy.port, target.port);
+  expect(again.socket.destroyed).toBe(false);
+});
+
+test('at the limit of descriptors accepting stops, and goes on when connections end', async () => {
+  await using target = await silent();
+  await using proxy = await startProxy({ limits: { maxDescriptors: 20 } });
+  const clients = await Promise.all(Array.from({ length: 10 }, () => openTunnel(proxy.port, target.port)));
+  expect(proxy.proxy.stats.paused).toBe(true);
+  const refused = connect(proxy.port, '127.0.0.1');
+  const error = await new Promise((resolve) => refused.once('error', resolve));
+  expect(error).toMatchObject({ code: 'ECONNREFUSED' });
+  const before = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  // Waiting costs nothing: a busy loop would take all of it.
+  expect(process.cpuUsage(before).user).toBeLessThan(150_000);
+  clients[0]?.socket.end();
+  await until(() => !proxy.proxy.stats.paused, 'accepting again');
+  using next = await openTunnel(proxy.port, target.port);
+  expect(next.socket.destroyed).toBe(false);
+});
+
+test('draining lets tunnels end by themselves, refuses new ones and cuts what is left', async () => {
+  await using target = await silent();
+  await using proxy = await startProxy();
+  using handshake = new RawClient(proxy.port);
+  handshake.send(GREETING);
+  await handshake.take(2);
+  using ending = await openTunnel(proxy.port, target.port);
+  using lasting = await openTunnel(proxy.port, target.port);
+  const drained = proxy.proxy.drain(300);
+  await handshake.over;
+  await expect(once(connect(proxy.port, '127.0.0.1'), 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  expect(proxy.proxy.stats.tunnels).toBe(2);
+  ending.socket.end();
+  await ending.over;
+  await until(() => proxy.proxy.stats.tunnels === 1, 'the first has ended');
+  await drained;
+  await lasting.over;
+  expect(proxy.proxy.stats.connections).toBe(0);
+  expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
+});
+
+test('listening on IPv6, with IPv6 targets', async () => {
+  await using target = await startPeer((socket) => socket.pipe(socket), '::1');
+  await using proxy = await startProxy({ host: '::1' });
+  expect(proxy.url()).toContain('[::1]');
+  using client = new RawClient(proxy.port, '::1');
+  const address = [...Array<number>(15).fill(0), 1];
+  client.send(GREETING, login(), [5, 1, 0, 4, ...address, target.port >> 8, target.port & 0xff], Buffer.from('six'));
+  await client.take(4);
+  expect([...(await client.take(22))].slice(0, 20)).toEqual([5, 0, 0, 4, ...address]);
+  expect((await client.take(3)).toString()).toBe('six');
+});
+
+test('early data is bounded: a client that floods before its answer is not read on', async () => {
+  await using target = await silent();
+  await using proxy = await startProxy({ authenticate: () => new Promise(() => undefined) });
+  const socket: Socket = connect(proxy.port, '127.0.0.1');
+  socket.write(Buffer.concat([Buffer.from(GREETING), login(), request(target.port)]));
+  socket.write(Buffer.alloc(64 << 20));
+  let last = -1;
+  await until(() => {
+    const settled = last === socket.writableLength && socket.writableLength > 0;
+    last = socket.writableLength;
+    return settled && proxy.proxy.stats.handshakes === 1;
+  }, 'stopped');
+  expect(last).toBeGreaterThan(32 << 20);
+  socket.destroy();
+});
+
+/** Connections of malformed handshakes; the soak run sets its own number. */
+const MALFORMED = Number(process.env['SOCKS_FUZZ'] ?? 20_000);
+
+test(`${MALFORMED} malformed handshakes harm nothing and leave nothing behind`, async () => {
+  await using target = await startPeer((socket) => socket.pipe(socket));
+  await using proxy = await startProxy();
+  const whole = Buffer.concat([Buffer.from(GREETING), login(), request(target.port)]);
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  let state = seed;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
+  const malformed = (): Buffer => {
+    const bytes = Buffer.from(whole.subarray(0, 1 + random(whole.length)));
+    for (let count = random(4); count >= 0; count--) bytes[random(bytes.length)] = random(256);
+    return random(8) === 0 ? Buffer.concat([bytes, Buffer.alloc(random(2_000), random(256))]) : bytes;
+  };
+  const one = (): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect({
+        port: proxy.port,
+        host: '127.0.0.1',
+        localAddress: `127.0.${random(200)}.${1 + random(250)}`,
+      });
+      socket.on('error', () => undefined).on('close', () => resolve());
+      socket.on('connect', () => socket.write(malformed(), () => setImmediate(() => socket.resetAndDestroy())));
+    });
+  let left = MALFORMED;
+  const worker = async (): Promise<void> => {
+    while (left-- > 0) await one();
+  };
+  await Promise.all(Array.from({ length: 64 }, worker));
+  await until(() => proxy.proxy.stats.connections === 0, `every connection closed (seed ${seed})`);
+  expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
+  using client = await openTunnel(proxy.port, target.port, Buffer.from('still here'));
+  expect((await client.take(10)).toString()).toBe('still here');
+}, 600_000);
+
+test('exits: only direct is known, and a password is never repeated', () => {
+  expect(parseExits('direct, direct').map(({ name }) => name)).toEqual(['direct', 'direct']);
+  expect(() => parseExits('')).toThrow(RangeError);
+  expect(() => parseExits('direct,socks5://user:secret@host:1')).toThrow(/unknown exit "socks5"/);
+});
