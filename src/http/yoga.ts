@@ -64,10 +64,10 @@ export function createYogaTransport(): YogaTransport {
   });
   return {
     async send(request, response, given) {
-      await yoga.handleNodeRequestAndResponse(request, response, given);
+      await yoga.handle(request, response, given);
     },
     async page(request, response) {
-      await yoga.handleNodeRequestAndResponse(request, response, {});
+      await yoga.handle(request, response, {});
     },
   };
 }
