@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 
 import { expect, test } from 'vitest';
@@ -116,12 +117,16 @@ test(`${MALFORMED} malformed handshakes harm nothing and leave nothing behind`, 
       socket.on('error', () => undefined).on('close', () => resolve());
       socket.on('connect', () => socket.write(malformed(), () => setImmediate(() => socket.resetAndDestroy())));
     });
+  const descriptors = (): number => readdirSync('/proc/self/fd').length;
+  const before = descriptors();
   let left = MALFORMED;
   const worker = async (): Promise<void> => {
     while (left-- > 0) await one();
   };
   await Promise.all(Array.from({ length: 64 }, worker));
   await until(() => proxy.proxy.stats.connections === 0, `every connection closed (seed ${seed})`);
+  await until(() => target.sockets.size === 0, 'every target closed');
+  expect(descriptors()).toBeLessThanOrEqual(before);
   expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
   using client = await openTunnel(proxy.port, target.port, Buffer.from('still here'));
   expect((await client.take(10)).toString()).toBe('still here');
