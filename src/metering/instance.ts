@@ -1,16 +1,17 @@
-import type { RefusalCode } from '../errors.ts';
 import type { EventMap } from '../events.ts';
 import type { BeatResult, TickAnswer } from '../resolvers/ledger/types.ts';
-import { PRICE_PER_BYTE, type Product } from '../units.ts';
+import type { Product } from '../units.ts';
 import type { CellTable } from './cells.ts';
 import type { Clock } from './clock.ts';
+import type { SettleCounters } from './counters.ts';
 import type { Delivery, TickFunction } from './deliver.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Hours } from './hours.ts';
-import { OPEN_TIMEOUT_MS } from './limits.ts';
-import { KeyMeter, type FrozenRow, type MeterHost, type Opener } from './meter.ts';
-import type { AuthenticatedKey, OpenSession } from './session.ts';
-import { Settler, type SettleCounters } from './settle.ts';
+import { KeyMeters } from './keyMeters.ts';
+import type { FrozenRow, KeyMeter, MeterHost } from './meter.ts';
+import { openWhenCovered, type Opened } from './opening.ts';
+import type { AuthenticatedKey } from './session.ts';
+import { Settler } from './settle.ts';
 
 export interface InstanceOptions {
   readonly tick: TickFunction;
@@ -26,22 +27,18 @@ export interface InstanceOptions {
   readonly alarm: (facts: Record<string, unknown>, message: string) => void;
 }
 
-type Opened = Awaited<ReturnType<OpenSession>>;
-
 /** The meters of one registered instance, from its first beat until it is stopped or fenced. */
 export class MeteringInstance implements MeterHost {
   readonly cells: CellTable;
   readonly #options: InstanceOptions;
-  readonly #meters = new Map<bigint, KeyMeter>();
-  /** Last sequence of keys whose meter was dropped: the lease in the database goes on counting. */
-  readonly #sequences = new Map<bigint, bigint>();
+  readonly #meters = new KeyMeters(this);
   readonly #hours: Hours;
   readonly #settler: Settler;
   readonly #heartbeat: Heartbeat;
   #fenced = false;
   #draining = false;
   #firstBeat: () => void = () => {};
-  #idle: () => void = () => {};
+  #empty: () => void = () => {};
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -84,51 +81,25 @@ export class MeteringInstance implements MeterHost {
     return this.#heartbeat.alive;
   }
 
-  get steadyMs(): number {
-    return this.#heartbeat.steadyMs;
-  }
-
   touched(meter: KeyMeter): void {
     this.#settler.touched(meter);
-    if (this.#draining) this.#checkIdle();
+    this.#checkEmpty();
   }
 
   hurry(meter: KeyMeter): void {
     this.#settler.hurry(meter);
-    if (this.#draining) this.#checkIdle();
+    this.#checkEmpty();
   }
 
   open(key: AuthenticatedKey, product: Product): Promise<Opened> {
     if (this.#draining || !this.mayForward()) return Promise.resolve({ refusal: 'SERVICE_UNAVAILABLE' });
-    const price = Number(PRICE_PER_BYTE[product]);
-    const meter = this.#meterOf(key);
-    meter.price = Math.max(meter.price, price);
-    if (meter.covers(price)) return Promise.resolve({ session: meter.open(product) });
-    return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(OPEN_TIMEOUT_MS, () => {
-        meter.openers.delete(opener);
-        resolve({ refusal: 'SERVICE_UNAVAILABLE' });
-      });
-      const opener: Opener = {
-        price,
-        admit: () => {
-          cancel();
-          resolve({ session: meter.open(product) });
-        },
-        refuse: (refusal) => {
-          cancel();
-          resolve({ refusal });
-        },
-      };
-      meter.openers.add(opener);
-      this.#settler.hurry(meter);
-    });
+    const hurry = (meter: KeyMeter): void => this.#settler.hurry(meter);
+    return openWhenCovered(this.#meters.of(key), product, { clock: this.#options.clock, hurry });
   }
 
   /** The terms of keys changed: give everything back and ask again under the new ones, at once. */
   refresh({ accountId, keyIds }: EventMap['leasesChanged']): void {
-    for (const meter of this.#meters.values()) {
-      if (keyIds === null ? meter.accountId !== accountId : !keyIds.includes(meter.keyId)) continue;
+    for (const meter of this.#meters.select(accountId, keyIds)) {
       meter.refreshing = true;
       meter.retryAt = 0;
       this.#settler.recall(meter);
@@ -138,11 +109,11 @@ export class MeteringInstance implements MeterHost {
   /** Ends all connections and gives all credit back. @returns when nothing is left to settle */
   drain(): Promise<void> {
     this.#draining = true;
-    this.#endAll('SERVICE_UNAVAILABLE');
+    this.#meters.endAll('SERVICE_UNAVAILABLE');
     this.#settler.drain();
     return new Promise((resolve) => {
-      this.#idle = resolve;
-      this.#checkIdle();
+      this.#empty = resolve;
+      this.#checkEmpty();
     });
   }
 
@@ -151,52 +122,35 @@ export class MeteringInstance implements MeterHost {
     this.#heartbeat.stop();
     this.#settler.stop();
     this.#hours.stop();
-    this.#endAll('SERVICE_UNAVAILABLE');
+    this.#meters.endAll('SERVICE_UNAVAILABLE');
     this.#firstBeat();
-    this.#idle();
+    this.#empty();
   }
 
   get openSessions(): number {
-    let sum = 0;
-    for (const meter of this.#meters.values()) sum += meter.connections.size;
-    return sum;
+    return this.#meters.openSessions;
+  }
+
+  get unbilledBytes(): number {
+    return this.#meters.unbilledBytes;
+  }
+
+  /** How long beats have been acknowledged without a gap, in milliseconds. */
+  get steadyMs(): number {
+    return this.#heartbeat.steadyMs;
   }
 
   get activeKeys(): number {
     return this.#settler.active.size;
   }
 
-  get unbilledBytes(): number {
-    let sum = 0;
-    for (const meter of this.#meters.values()) sum += meter.unbilledBytes;
-    return sum;
-  }
-
-  #meterOf({ keyId, accountId }: AuthenticatedKey): KeyMeter {
-    const known = this.#meters.get(keyId);
-    if (known === undefined) return this.#addMeter(keyId, accountId, this.#sequences.get(keyId) ?? 0n, 0);
-    // A merge moves keys to another account.
-    known.accountId = accountId;
-    return known;
-  }
-
-  #addMeter(keyId: bigint, accountId: bigint, seq: bigint, reserved: number): KeyMeter {
-    const meter = new KeyMeter(this, keyId, accountId, { seq, reserved });
-    this.#meters.set(keyId, meter);
-    this.#sequences.delete(keyId);
-    return meter;
-  }
-
   #settled(meter: KeyMeter): void {
-    if (meter.connections.size === 0) {
-      this.#meters.delete(meter.keyId);
-      this.#sequences.set(meter.keyId, meter.seq);
-    }
-    if (this.#draining) this.#checkIdle();
+    if (meter.connections.size === 0) this.#meters.retire(meter);
+    this.#checkEmpty();
   }
 
-  #checkIdle(): void {
-    if (this.#settler.active.size === 0 && this.openSessions === 0) this.#idle();
+  #checkEmpty(): void {
+    if (this.#draining && this.#settler.active.size === 0 && this.openSessions === 0) this.#empty();
   }
 
   #endHour(): void {
@@ -209,7 +163,7 @@ export class MeteringInstance implements MeterHost {
   #beaten(result: BeatResult, sentAt: number): void {
     this.#hours.learn(sentAt, result.now);
     for (const keyId of result.recalled) {
-      const meter = this.#meters.get(keyId);
+      const meter = this.#meters.find(keyId);
       if (meter !== undefined) this.#settler.recall(meter);
     }
     this.#firstBeat();
@@ -217,18 +171,14 @@ export class MeteringInstance implements MeterHost {
 
   #fallSilent(): void {
     this.#options.warn({}, 'the database does not answer: nothing is forwarded until it does');
-    this.#endAll('SERVICE_UNAVAILABLE');
-  }
-
-  #endAll(reason: RefusalCode): void {
-    for (const meter of [...this.#meters.values()]) meter.endAll(reason);
+    this.#meters.endAll('SERVICE_UNAVAILABLE');
   }
 
   #fence(): void {
     if (this.#fenced) return;
     this.#fenced = true;
     this.#options.counters.lostBytes += this.unbilledBytes;
-    for (const meter of this.#meters.values()) meter.dead = true;
+    this.#meters.killAll();
     this.stop();
     this.#options.fenced();
   }
@@ -240,13 +190,12 @@ export class MeteringInstance implements MeterHost {
     alarm({ keyId: meter.keyId, seq: request.seq, want: request.want, answer }, 'the ledger refused a settlement');
     counters.refused += 1;
     counters.lostBytes += meter.unbilledBytes;
-    meter.dead = true;
-    this.#meters.delete(meter.keyId);
+    this.#meters.kill(meter);
     if (answer !== undefined && answer.outcome !== 'UNKNOWN_KEY') {
-      const reserved = Number(answer.granted - answer.spent);
-      this.#settler.touched(this.#addMeter(meter.keyId, meter.accountId, answer.seq, reserved));
+      const lease = { seq: answer.seq, reserved: Number(answer.granted - answer.spent) };
+      this.#settler.touched(this.#meters.add(meter, lease));
     }
     meter.endAll(answer?.outcome === 'UNKNOWN_KEY' ? 'KEY_UNKNOWN' : 'SERVICE_UNAVAILABLE');
-    if (this.#draining) this.#checkIdle();
+    this.#checkEmpty();
   }
 }

@@ -93,6 +93,11 @@ export class KeyMeter extends Division {
     return this.free < this.pace.lowWater(this.reserved);
   }
 
+  /** The credit, without looking at every connection: good enough for when to look at them. */
+  get roughly(): { readonly spendable: number; readonly price: number } {
+    return { spendable: this.reserved - this.tally.amount, price: this.price };
+  }
+
   /** Somebody waits for credit. */
   get starving(): boolean {
     return this.waiting.size > 0 || this.openers.size > 0;
@@ -140,12 +145,12 @@ export class KeyMeter extends Division {
 
   /** Lets those go on who wait, as far as the credit goes. */
   serve(): void {
-    for (const opener of [...this.openers]) {
+    for (const opener of Array.from(this.openers)) {
       if (!this.covers(opener.price)) continue;
       this.openers.delete(opener);
       opener.admit();
     }
-    for (const connection of [...this.waiting]) {
+    for (const connection of Array.from(this.waiting)) {
       if (!this.covers(connection.price)) continue;
       this.waiting.delete(connection);
       this.pace.resumed(this.#host.now());
@@ -166,12 +171,12 @@ export class KeyMeter extends Division {
   }
 
   #end(reason: RefusalCode, credit: number): void {
-    for (const opener of [...this.openers]) {
+    for (const opener of Array.from(this.openers)) {
       if (opener.price <= credit) continue;
       this.openers.delete(opener);
       opener.refuse(reason);
     }
-    for (const connection of [...this.connections]) {
+    for (const connection of Array.from(this.connections)) {
       if (connection.price <= credit) continue;
       this.waiting.delete(connection);
       connection.end(reason);

@@ -9,7 +9,7 @@ import { pause } from './deliver.ts';
 import { MeteringInstance } from './instance.ts';
 import { REJOIN_RETRY_MS } from './limits.ts';
 import type { OpenSession } from './session.ts';
-import { zeroCounters, type SettleCounters } from './settle.ts';
+import { zeroCounters, type SettleCounters } from './counters.ts';
 
 /** The two calls of the ledger that the meter makes. */
 export interface MeterLedger {
@@ -87,7 +87,7 @@ export function createMetering(options: MeteringOptions): Metering {
 
   async function rejoin(lost: string): Promise<void> {
     log.error({ instanceId: lost }, 'this instance was fenced: all connections are closed');
-    while (!stopped) {
+    for (;;) {
       try {
         const instanceId = await options.onFenced();
         if (stopped) return;
@@ -95,6 +95,7 @@ export function createMetering(options: MeteringOptions): Metering {
         await current.start();
         return;
       } catch (error) {
+        if (stopped) return;
         log.warn({ err: error }, 'registering again failed');
         await pause(clock, REJOIN_RETRY_MS);
       }

@@ -1,13 +1,40 @@
 import { ENDING_SPACING_MS } from './limits.ts';
-import type { KeyMeter } from './meter.ts';
+import type { FrozenRow, KeyMeter } from './meter.ts';
 import type { Demand } from './pace.ts';
+
+/** How a key is looked at. */
+export interface Look {
+  readonly now: number;
+  /** The account has a live subscriber. */
+  readonly watched: boolean;
+  /** All credit goes back. */
+  readonly draining: boolean;
+}
+
+/** Collects what flowed on a key. @returns its settlement, or undefined: nothing needs to be sent now */
+export function prepare(meter: KeyMeter, { now, watched, draining }: Look): FrozenRow | undefined {
+  const used = meter.drain();
+  const { spendable, starving, price } = meter;
+  const demand: Demand = { used, spendable, starving, price, watched };
+  meter.pace.observe(demand, now);
+  meter.urgent = false;
+  const target = planTarget(meter, demand, now, draining);
+  const row = target === undefined ? undefined : meter.freeze(target);
+  meter.recalled = false;
+  if (row === undefined) return undefined;
+  // A probe follows once everything has been given back; asking for anything is a probe, too.
+  meter.probing = meter.connections.size > 0 && (meter.refreshing || (meter.probing && !row.asks));
+  meter.refreshing = false;
+  meter.hourEnded = false;
+  meter.pace.sent(now);
+  return row;
+}
 
 /**
  * Decides what a key should hold after settling, once it has been drained.
- * @param draining all credit goes back
  * @returns nano-credits, or undefined: nothing needs to be sent now
  */
-export function planTarget(meter: KeyMeter, demand: Demand, now: number, draining: boolean): number | undefined {
+function planTarget(meter: KeyMeter, demand: Demand, now: number, draining: boolean): number | undefined {
   const { spendable } = demand;
   const flowed = meter.tally.amount > 0 || meter.hourEnded;
   const due = flowed && meter.passAt <= now;

@@ -1,32 +1,13 @@
 import type { TickAnswer } from '../resolvers/ledger/types.ts';
 import type { Clock } from './clock.ts';
+import type { SettleCounters } from './counters.ts';
 import { deliver, type Delivery, type TickFunction } from './deliver.ts';
 import type { Hours } from './hours.ts';
 import { COLLECT_MS, MAX_CALLS_IN_FLIGHT, MAX_ROWS_PER_CALL, PASS_GRID_MS } from './limits.ts';
 import type { FrozenRow, KeyMeter } from './meter.ts';
-import type { Demand } from './pace.ts';
-import { planTarget } from './plan.ts';
+import { prepare } from './plan.ts';
 import { judge } from './verdict.ts';
-
-/** Sums since the start, for metrics. */
-export interface SettleCounters {
-  /** Rows acknowledged. */
-  settlements: number;
-  /** Calls answered, how long they took in total and the longest, in milliseconds. */
-  calls: number;
-  callMs: number;
-  longestCallMs: number;
-  /** Calls that failed or got no answer; they are repeated. */
-  failures: number;
-  /** Rows the ledger refused, or that did not add up: faults of this program. */
-  refused: number;
-  /** Bytes that flowed and can never be billed: the instance was fenced, or a row refused. */
-  lostBytes: number;
-}
-
-export function zeroCounters(): SettleCounters {
-  return { settlements: 0, calls: 0, callMs: 0, longestCallMs: 0, failures: 0, refused: 0, lostBytes: 0 };
-}
+import { Wake } from './wake.ts';
 
 export interface SettlerOptions {
   readonly tick: TickFunction;
@@ -35,7 +16,7 @@ export interface SettlerOptions {
   readonly counters: SettleCounters;
   /** The account has a live subscriber. */
   readonly watched: (accountId: bigint) => boolean;
-  /** After a call was applied: publish what it brought. */
+  /** Publishes what a call brought. */
   readonly applied: (delivery: Delivery) => void;
   readonly fenced: () => void;
   readonly failed: (error: unknown) => void;
@@ -54,14 +35,14 @@ export class Settler {
   readonly #options: SettlerOptions;
   /** Keys that need a look now and then. */
   readonly #active = new Set<KeyMeter>();
+  readonly #wake: Wake;
   #calls = 0;
   #stopped = false;
   #draining = false;
-  #wakeAt = Number.POSITIVE_INFINITY;
-  #cancelWake: () => void = () => {};
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+    this.#wake = new Wake(options.clock, () => this.#pass());
   }
 
   /** Keys that hold a lease or have something to settle. */
@@ -75,7 +56,7 @@ export class Settler {
     if (!this.#active.has(meter)) {
       this.#active.add(meter);
       this.#passLater(meter);
-      this.#wake(meter.passAt);
+      this.#wake.by(meter.passAt);
     }
     if (this.#draining) this.#urge(meter);
   }
@@ -89,7 +70,7 @@ export class Settler {
 
   #urge(meter: KeyMeter): void {
     meter.urgent = true;
-    this.#wake(Math.max(this.#options.clock.now() + COLLECT_MS, meter.retryAt));
+    this.#wake.by(Math.max(this.#options.clock.now() + COLLECT_MS, meter.retryAt));
   }
 
   /** Somebody else waits for the credit of this key: give back what it does not need. */
@@ -109,18 +90,8 @@ export class Settler {
   /** Forgets all keys; calls on their way are not waited for. */
   stop(): void {
     this.#stopped = true;
-    this.#cancelWake();
+    this.#wake.stop();
     this.#active.clear();
-  }
-
-  #wake(at: number): void {
-    if (at >= this.#wakeAt || this.#stopped) return;
-    this.#cancelWake();
-    this.#wakeAt = at;
-    this.#cancelWake = this.#options.clock.after(Math.max(0, at - this.#options.clock.now()), () => {
-      this.#wakeAt = Number.POSITIVE_INFINITY;
-      this.#pass();
-    });
   }
 
   /** Looks at every key whose time has come, and sends what there is to settle. */
@@ -142,42 +113,28 @@ export class Settler {
       next = Math.min(next, this.#dueAt(meter));
     }
     if (rows.length > 0) void this.#send(rows);
-    if (this.#calls < MAX_CALLS_IN_FLIGHT) this.#wake(next);
+    if (this.#calls < MAX_CALLS_IN_FLIGHT) this.#wake.by(next);
   }
 
   #dueAt(meter: KeyMeter): number {
     if (meter.frozen !== undefined || !this.#active.has(meter)) return Number.POSITIVE_INFINITY;
     const asked = meter.urgent ? meter.retryAt : Number.POSITIVE_INFINITY;
-    const earliest = this.#draining ? 0 : meter.pace.earliest(roughly(meter));
+    const earliest = this.#draining ? 0 : meter.pace.earliest(meter.roughly);
     return Math.max(Math.min(asked, meter.passAt), earliest);
   }
 
   #passLater(meter: KeyMeter): void {
     const watched = this.#options.watched(meter.accountId);
-    const at = this.#options.clock.now() + meter.pace.intervalMs({ ...roughly(meter), watched });
+    const at = this.#options.clock.now() + meter.pace.intervalMs({ ...meter.roughly, watched });
     meter.passAt = Math.ceil(at / PASS_GRID_MS) * PASS_GRID_MS;
   }
 
   /** Collects what flowed on one key. @returns the settlement to send, if one is needed */
   #look(meter: KeyMeter, now: number): FrozenRow | undefined {
-    const used = meter.drain();
     const watched = this.#options.watched(meter.accountId);
-    const { spendable, starving, price } = meter;
-    const demand: Demand = { used, spendable, starving, price, watched };
-    meter.pace.observe(demand, now);
-    meter.urgent = false;
-    const target = planTarget(meter, demand, now, this.#draining);
-    const row = target === undefined ? undefined : meter.freeze(target);
-    meter.recalled = false;
+    const row = prepare(meter, { now, watched, draining: this.#draining });
     if (row !== undefined || meter.passAt <= now) this.#passLater(meter);
-    if (row === undefined) {
-      if (meter.dormant && meter.tally.amount === 0) this.#leave(meter);
-      return undefined;
-    }
-    meter.probing = meter.connections.size > 0 && (meter.refreshing || (meter.probing && !row.asks));
-    meter.refreshing = false;
-    meter.hourEnded = false;
-    meter.pace.sent(now);
+    if (row === undefined && meter.dormant && meter.tally.amount === 0) this.#leave(meter);
     return row;
   }
 
@@ -214,7 +171,7 @@ export class Settler {
     counters.callMs += now - delivery.sentAt;
     counters.longestCallMs = Math.max(counters.longestCallMs, now - delivery.sentAt);
     for (const row of rows) this.#applyRow(row, delivery.answers.get(row.meter.keyId), now);
-    this.#wake(now + COLLECT_MS);
+    this.#wake.by(now + COLLECT_MS);
     applied(delivery);
   }
 
@@ -237,9 +194,4 @@ export class Settler {
       if (other !== meter && other.accountId === meter.accountId && other.reserved > 0) this.recall(other);
     }
   }
-}
-
-/** The key's credit without looking at its connections: good enough for when to look at them. */
-function roughly(meter: KeyMeter): { readonly spendable: number; readonly price: number } {
-  return { spendable: meter.reserved - meter.tally.amount, price: meter.price };
 }

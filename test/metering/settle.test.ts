@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 
 import { check } from '../../src/resolvers/ledger/check.ts';
 import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
-import { balance, billed, leased, World } from './world.ts';
+import { balance, billed, leased } from './ledgerState.ts';
+import { World } from './world.ts';
 
 const CREDIT = 1_000_000_000_000n;
 

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
+import { afterAll } from 'vitest';
 
-import { sql, type Sql } from '../../src/database/sql.ts';
 import { localEvents, type AccountEvent, type Events } from '../../src/events.ts';
 import { createMetering, type MeterLedger, type Metering } from '../../src/metering/metering.ts';
 import { beat } from '../../src/resolvers/ledger/beat.ts';
@@ -10,6 +10,16 @@ import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
 import { newInstance } from '../resolvers/ledger/fixture.ts';
 import { ManualClock } from './manualClock.ts';
 import { Stream } from './stream.ts';
+
+let shared: Promise<TestDatabase> | undefined;
+
+/** One database for all tests of a file: each has accounts and instances of its own. */
+function fileDatabase(): Promise<TestDatabase> {
+  shared ??= openTestDatabase();
+  return shared;
+}
+
+afterAll(async () => (await shared)?.close());
 
 /** What a test may do to the calls of one instance. */
 export interface Line {
@@ -44,8 +54,8 @@ export class World implements AsyncDisposable {
     this.#start = start.getTime();
   }
 
-  static async open(start = new Date('2026-03-10T10:20:00Z')): Promise<World> {
-    return new World(await openTestDatabase(), start);
+  static async open(start = new Date('2026-03-10T10:20:00Z'), db?: TestDatabase): Promise<World> {
+    return new World(db ?? (await fileDatabase()), start);
   }
 
   /** The database's clock. */
@@ -62,18 +72,20 @@ export class World implements AsyncDisposable {
     });
     events.subscribe('accountEvents', (some) => published.push(...some));
     const register = (): Promise<string> => this.#track(() => newInstance(this.db, this.now()));
-    const ids = [await register()];
+    const instanceId = await register();
+    const ids = [instanceId];
     const metering = createMetering({
       sql: this.db,
       events,
-      instanceId: ids[0]!,
+      instanceId,
       watched,
       log: pino({ level: 'silent' }),
       clock: this.clock,
       ledger: this.#ledger(line, ticks),
       onFenced: async () => {
-        ids.push(await register());
-        return ids.at(-1)!;
+        const next = await register();
+        ids.push(next);
+        return next;
       },
     });
     const instance = { metering, line, ticks, published, events, ids };
@@ -136,9 +148,9 @@ export class World implements AsyncDisposable {
   /** Opens a session, letting as much time pass as that needs. */
   async open(instance: TestInstance, accountId: bigint, keyId: bigint, product: 'SHARED' | 'DEDICATED' = 'SHARED') {
     const opening = instance.metering.openSession({ keyId, accountId }, product);
-    let done = false;
-    void opening.then(() => (done = true));
-    for (let waited = 0; !done && waited < 6_000; waited += 5) await this.pass(5);
+    const state = { done: false };
+    void opening.then(() => (state.done = true));
+    for (let waited = 0; !state.done && waited < 6_000; waited += 5) await this.pass(5);
     return opening;
   }
 
@@ -160,42 +172,8 @@ export class World implements AsyncDisposable {
       await this.pass(2_000);
       await drained;
     }
-    await this.db.close();
   }
 }
 
 /** Turns of the event loop without a call under way, after which nothing more will happen by itself. */
 const CALM_TURNS = 3;
-
-const BILLED = sql(
-  'testBilled',
-  `select coalesce(sum(up + down), 0)::bigint as bytes, coalesce(sum(amount), 0)::bigint as amount
-   from usage_hour where key_id = any ($1::bigint[])`,
-);
-const BALANCE = sql('testBalance', 'select balance, reserved from account where id = $1');
-const HOURS = sql('testHours', 'select hour, up, down from usage_hour where key_id = $1 order by hour, product');
-const RESERVED = sql(
-  'testReserved',
-  'select coalesce(sum(reserved), 0)::bigint as reserved from lease where key_id = $1',
-);
-
-/** What the ledger has charged for these keys. */
-export async function billed(db: Sql, ...keyIds: bigint[]): Promise<{ bytes: bigint; amount: bigint }> {
-  const [row] = await db.query<{ bytes: bigint; amount: bigint }>(BILLED, [keyIds]);
-  return row!;
-}
-
-export async function balance(db: Sql, accountId: bigint): Promise<{ balance: bigint; reserved: bigint }> {
-  const [row] = await db.query<{ balance: bigint; reserved: bigint }>(BALANCE, [accountId]);
-  return row!;
-}
-
-export function hours(db: Sql, keyId: bigint): Promise<{ hour: Date; up: bigint; down: bigint }[]> {
-  return db.query(HOURS, [keyId]);
-}
-
-/** Nano-credits leased to any instance for this key. */
-export async function leased(db: Sql, keyId: bigint): Promise<bigint> {
-  const [row] = await db.query<{ reserved: bigint }>(RESERVED, [keyId]);
-  return row!.reserved;
-}
