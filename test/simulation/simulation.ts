@@ -12,7 +12,7 @@ const TTL_MS = 15_000;
 const BEAT_EVERY_MS = 5_000;
 const KEEP_EVENTS_MS = 60_000;
 const DAY_MS = 86_400_000;
-const BYTES_EVERY = 20;
+const BYTES_EVERY = 5;
 
 export interface Run {
   readonly seed: number;

@@ -5,7 +5,12 @@
 -- invariant 3 are sums above a limit: right after an administrative act (limit lowered, reversal,
 -- merge) they are allowed and can then only fall, which one snapshot cannot tell.
 CREATE FUNCTION ledger_check() RETURNS TABLE (invariant integer, subject text, difference bigint)
-LANGUAGE sql STABLE AS $$
+LANGUAGE plpgsql STABLE
+-- everything is read anyway; a nested loop would be a plan made when the tables were small
+SET enable_nestloop = off AS $$
+#variable_conflict use_column
+begin
+  return query
   with
   hours as (
     select h.*, coalesce(a.merged_into, a.id) as owner from usage_hour h join account a on a.id = h.account_id
@@ -14,7 +19,8 @@ LANGUAGE sql STABLE AS $$
   open_hours as (select account_id, sum(amount)::bigint as amount from usage_hour where not closed group by 1),
   leases as (select account_id, key_id, sum(reserved)::bigint as reserved from lease group by 1, 2),
   events as (
-    select key_id, product, hour, -sum(amount)::bigint as amount from usage_event where kind = 'usage' group by 1, 2, 3
+    select key_id, product, hour, -sum(amount)::bigint as amount from usage_event
+    where kind = 'usage' group by 1, 2, 3
   ),
   windows as (
     select 'account ' || a.id as subject, 'a' as level, a.id, a.reserved, w.*
@@ -35,12 +41,18 @@ LANGUAGE sql STABLE AS $$
     ) w (name, cap, used, base, first, past)
   ),
   -- hours in the current windows, without looking at all of history
-  recent as (select owner, key_id, hour, amount from hours where hour >= (select min(first) from windows where used + base > 0 or first > '1970-01-01')),
+  recent as (
+    select owner, key_id, hour, amount from hours
+    where hour >= (select min(first) from windows where first > '1970-01-01')
+  ),
   counted as (
     select w.level, w.id, w.name, sum(r.amount)::bigint as amount
-    from windows w join recent r on r.hour >= w.first and r.hour < w.past
-      and case w.level when 'a' then r.owner else r.key_id end = w.id
-    group by 1, 2, 3
+    from windows w join recent r on r.owner = w.id and r.hour >= w.first and r.hour < w.past
+    where w.level = 'a' group by 1, 2, 3
+    union all
+    select w.level, w.id, w.name, sum(r.amount)::bigint
+    from windows w join recent r on r.key_id = w.id and r.hour >= w.first and r.hour < w.past
+    where w.level = 'k' group by 1, 2, 3
   ),
   chain as (
     select account_id, seq, amount, balance, lag(seq) over w as seq_before, lag(balance) over w as balance_before
@@ -87,17 +99,20 @@ LANGUAGE sql STABLE AS $$
   where w.used + w.base <> coalesce(c.amount, 0)
   -- 5: hours, their events, the daily roll-up, prices and entries agree
   union all
-  select 5, 'hour ' || h.key_id || ' ' || h.product || ' ' || h.hour || ': events', h.amount - h.archived - coalesce(e.amount, 0)
+  select 5, 'hour ' || h.key_id || ' ' || h.product || ' ' || h.hour || ': events',
+    h.amount - h.archived - coalesce(e.amount, 0)
   from usage_hour h left join events e on e.key_id = h.key_id and e.product = h.product and e.hour = h.hour
   where h.amount <> h.archived + coalesce(e.amount, 0)
   union all
   select 5, 'events without an hour: key ' || e.key_id, e.amount from events e
   where not exists (select 1 from usage_hour h where h.key_id = e.key_id and h.product = e.product and h.hour = e.hour)
   union all
-  select 5, 'hour ' || h.key_id || ' ' || h.product || ' ' || h.hour || ': price', h.amount - (h.up + h.down) * product_price(h.product)
+  select 5, 'hour ' || h.key_id || ' ' || h.product || ' ' || h.hour || ': price',
+    h.amount - (h.up + h.down) * product_price(h.product)
   from usage_hour h where h.amount <> (h.up + h.down) * product_price(h.product)
   union all
-  select 5, 'day ' || coalesce(d.key_id, s.key_id) || ' ' || coalesce(d.product, s.product) || ' ' || coalesce(d.day, s.day),
+  select 5,
+    'day ' || coalesce(d.key_id, s.key_id) || ' ' || coalesce(d.product, s.product) || ' ' || coalesce(d.day, s.day),
     coalesce(d.amount, 0) - coalesce(s.amount, 0)
   from usage_day d
   full join (
@@ -123,8 +138,8 @@ LANGUAGE sql STABLE AS $$
   where c.balance <> c.balance_before + c.amount or c.seq <> c.seq_before + 1
   union all
   select 6, 'account ' || a.id || ': last event', e.balance - a.balance
-  from account a join usage_event e on e.account_id = a.id and e.seq = a.seq where e.balance <> a.balance
-$$;
+  from account a join usage_event e on e.account_id = a.id and e.seq = a.seq where e.balance <> a.balance;
+end $$;
 
 -- Recomputes every hash chain. One row per broken link or head; `no` is the entry's.
 CREATE FUNCTION ledger_check_chain() RETURNS TABLE (account_id bigint, no bigint) LANGUAGE sql STABLE AS $$
