@@ -41,9 +41,13 @@ function onNumber<Value>(codec: Omit<Codec<Value>, 'read'>): Codec<Value> {
 const asText = (value: BigIntText | CreditsText | DateText | DateTimeText | GlobalId): string =>
   value as unknown as string;
 
+/** Half of a pair: no Unicode text. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Text that a database can hold: without NUL. */
 export const text: Codec<string> = onString({
   expects: 'text',
-  readText: (value) => value,
+  readText: (value) => (value.includes('\0') || LONE_SURROGATE.test(value) ? undefined : value),
   write: (value) => JSON.stringify(value),
   schema: { type: 'string' },
 });

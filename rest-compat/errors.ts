@@ -32,7 +32,7 @@ export interface ErrorStyle {
   readonly missing: string;
   /** `{field}` and `{expected}`. */
   readonly unfit: string;
-  /** What `{expected}` becomes; `{choices}` stands for the allowed values. */
+  /** What `{expected}` becomes, with what the source says about itself; `{choices}`: the allowed values. */
   readonly expected: Readonly<Record<Expectation, string>>;
   readonly body: Piece<ErrorFacts>;
 }
@@ -69,9 +69,11 @@ function signals(status: number, { retryAfterSeconds }: Failure): Record<string,
 
 function wording(style: ErrorStyle, { code, source, missing }: Failure): string {
   if (code !== 'BAD_INPUT' || source === undefined) return style.texts[code].message;
-  const choices = Array.isArray(source.schema['enum']) ? source.schema['enum'].join(', ') : '';
-  const expected = style.expected[source.expects].replace('{choices}', choices);
-  return (missing === true ? style.missing : style.unfit)
-    .replace('{field}', source.name)
-    .replace('{expected}', expected);
+  const { name, expects, schema, about } = source;
+  const choices = Array.isArray(schema['enum']) ? schema['enum'].join(', ') : '';
+  const expected = style.expected[expects].replace('{choices}', choices);
+  const sentence = missing === true ? style.missing : style.unfit;
+  return sentence
+    .replace('{field}', name)
+    .replace('{expected}', about === undefined ? expected : `${expected} (${about})`);
 }

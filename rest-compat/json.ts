@@ -17,9 +17,8 @@ const STRING_OR_NUMBER = /"(?:[^"\\]|\\[\s\S])*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[e
  */
 export function parseJson(text: string): Json {
   JSON.parse(text);
-  return JSON.parse(
-    text.replace(STRING_OR_NUMBER, (token) => (token[0] === '"' ? `"s${token.slice(1)}` : `"n${token}"`)),
-  );
+  const tag = (token: string): string => (token.startsWith('"') ? `"s${token.slice(1)}` : `"n${token}"`);
+  return JSON.parse(text.replace(STRING_OR_NUMBER, tag)) as Json;
 }
 
 /** `{}` */

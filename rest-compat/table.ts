@@ -78,7 +78,7 @@ export function route<Data, Variables, const At extends readonly string[], const
     status,
     description,
     errors,
-    variables: row.variables as SourceTree,
+    variables: row.variables,
     reply: shapeOf(row.reply),
   };
 }

@@ -17,7 +17,13 @@ export const authRows = [
     summary: 'Connexion email',
     description: 'Le `token` s’emploie comme une clé API : `Authorization: Bearer`.',
     operation: SignInDocument,
-    variables: { input: { email: body('email', text), password: body('password', text), kind: constant('LPF') } },
+    variables: {
+      input: {
+        email: body('email', text, 'Adresse email'),
+        password: body('password', text, 'Mot de passe'),
+        kind: constant('LPF'),
+      },
+    },
     at: ['signIn'],
     reply: { token: field('token', text), user: inside('user', user) },
     errors: ['INVALID_CREDENTIALS', 'EMAIL_NOT_VERIFIED', 'THROTTLED'],

@@ -39,8 +39,8 @@ const texts = {
 /** `{"error": texte, "code": code}` */
 export const errors = {
   texts,
-  missing: 'Le champ « {field} » est obligatoire : {expected}.',
-  unfit: 'Le champ « {field} » est invalide : {expected} attendu.',
+  missing: 'Le champ « {field} » est obligatoire ; attendu : {expected}.',
+  unfit: 'Le champ « {field} » est invalide ; attendu : {expected}.',
   expected: {
     text: 'un texte',
     boolean: 'true ou false',
