@@ -86,10 +86,11 @@ export class Channel {
     let failure: Error | undefined;
     try {
       for (;;) {
-        await drained(lane);
+        await drained(lane, DRAINED_BYTES);
         const event = await lane.stream.next();
         if (lane.closed || event === undefined) break;
         const payload = await this.#render(event);
+        await drained(lane, SLOW_BYTES);
         if (lane.closed) break;
         this.#deliver(lane, payload);
         lane.position = event.seq;
@@ -145,12 +146,12 @@ function isSlow({ socket }: Subscriber): boolean {
   return socket.bufferedAmount > SLOW_BYTES;
 }
 
-/** A lone subscriber sets the pace of its lane. */
-async function drained(lane: Lane): Promise<void> {
+/** A lone subscriber sets the pace of its lane: waits until at most `bytes` are unsent. */
+async function drained(lane: Lane, bytes: number): Promise<void> {
   for (;;) {
     const [only] = lane.subscribers;
     if (lane.closed || lane.subscribers.size !== 1 || only === undefined) return;
-    if (only.socket.bufferedAmount <= DRAINED_BYTES) return;
+    if (only.socket.bufferedAmount <= bytes) return;
     await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
   }
 }

@@ -26,12 +26,19 @@ export interface WebSocketOptions {
   readonly log: Logger;
 }
 
+/** For metrics: sockets, different subscriptions, streams that serve them, and the unsent bytes of the worst socket. */
+export interface SocketCounts {
+  readonly connections: number;
+  readonly channels: number;
+  readonly lanes: number;
+  readonly mostBuffered: number;
+}
+
 /** GraphQL over WebSocket: the `graphql-transport-ws` protocol. */
 export interface LiveSockets {
   /** For the `upgrade` event of the HTTP server. @returns false when the path is not `/graphql`; nothing is done then */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
-  /** For metrics. */
-  counts(): { readonly connections: number; readonly channels: number; readonly lanes: number };
+  counts(): SocketCounts;
   /** Closes every socket with 1001; cuts off those that do not answer. */
   close(): Promise<void>;
 }
@@ -65,7 +72,11 @@ export function createLiveSockets({ executor, live, log }: WebSocketOptions): Li
       webSockets.handleUpgrade(request, socket, head, (accepted) => webSockets.emit('connection', accepted, request));
       return true;
     },
-    counts: () => ({ connections: webSockets.clients.size, ...shared.counts() }),
+    counts: () => ({
+      connections: webSockets.clients.size,
+      mostBuffered: [...webSockets.clients].reduce((most, socket) => Math.max(most, socket.bufferedAmount), 0),
+      ...shared.counts(),
+    }),
     async close() {
       clearInterval(pinging);
       await closeAll(webSockets);

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { Services } from '../../src/context.ts';
 import { deriveKeys, newApiKeySecret } from '../../src/crypto.ts';
+import type { Database } from '../../src/database/open.ts';
 import { sql } from '../../src/database/sql.ts';
 import { localEvents, type Events } from '../../src/events.ts';
 import { createExecutor, type Executor } from '../../src/graphql/executor.ts';
@@ -20,7 +21,7 @@ import { tick } from '../../src/resolvers/ledger/tick.ts';
 import { schema } from '../../src/schema/index.ts';
 import { createThrottle } from '../../src/throttle.ts';
 import { hourStart, type Product } from '../../src/units.ts';
-import { openTestDatabase, type TestDatabase } from '../harness/database.ts';
+import { openTestDatabase } from '../harness/database.ts';
 import { newAccount } from '../resolvers/ledger/fixture.ts';
 
 /** One server's API without its proxy: usage is made by ticking the ledger. */
@@ -43,7 +44,7 @@ const unexpected = (error: unknown): void => {
   throw error;
 };
 
-export async function startLiveServer(db: TestDatabase, options: LiveServerOptions = {}): Promise<LiveServer> {
+export async function startLiveServer(db: Database, options: LiveServerOptions = {}): Promise<LiveServer> {
   const events = options.events ?? localEvents(unexpected);
   const log = createLogger('silent');
   const live = createLiveUsage({
@@ -105,18 +106,18 @@ const KEYS = deriveKeys(Buffer.alloc(32, 7));
 export class Customer {
   readonly accountId: bigint;
   readonly keys: readonly { readonly id: bigint; readonly secret: string }[];
-  readonly #db: TestDatabase;
+  readonly #db: Database;
   readonly #instance: string;
   readonly #seqs = new Map<bigint, bigint>();
 
-  private constructor(db: TestDatabase, accountId: bigint, keys: Customer['keys'], instance: string) {
+  private constructor(db: Database, accountId: bigint, keys: Customer['keys'], instance: string) {
     this.#db = db;
     this.accountId = accountId;
     this.keys = keys;
     this.#instance = instance;
   }
 
-  static async create(db: TestDatabase, { credit = 10n ** 15n, keys = 1 } = {}): Promise<Customer> {
+  static async create(db: Database, { credit = 10n ** 15n, keys = 1 } = {}): Promise<Customer> {
     const accountId = await newAccount(db, credit);
     const made: { id: bigint; secret: string }[] = [];
     for (let index = 0; index < keys; index += 1) {
@@ -147,7 +148,7 @@ export class Customer {
   /** Settles bytes of one key, as a meter does. @param events where to publish; absent: nobody is told */
   async use(
     events: Events | undefined,
-    { key = 0, product = 'SHARED' as Product, up = 0n, down = 0n }: Usage,
+    { key = 0, product = 'SHARED', up = 0n, down = 0n }: Usage,
   ): Promise<void> {
     const { id: keyId } = this.key(key);
     let seq = this.#seqs.get(keyId) ?? 0n;

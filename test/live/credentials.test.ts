@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import type { ViewerContext } from '../../src/context.ts';
+import { sql } from '../../src/database/sql.ts';
+import { localEvents } from '../../src/events.ts';
+import { regenerateApiKey } from '../../src/resolvers/apiKeys/regenerateApiKey.ts';
+import { revokeApiKey } from '../../src/resolvers/apiKeys/revokeApiKey.ts';
+import { createSession } from '../../src/resolvers/auth/createSession.ts';
+import { openUsageStream } from '../harness/usageStream.ts';
+import { SocketClient } from './client.ts';
+import { Customer, eventually, openTestDatabase, startLiveServer, type LiveServer } from './fixture.ts';
+
+let db: Awaited<ReturnType<typeof openTestDatabase>>;
+let server: LiveServer;
+/** Another instance on the same database whose events are not heard. */
+let deaf: LiveServer;
+
+beforeAll(async () => {
+  db = await openTestDatabase();
+  server = await startLiveServer(db);
+  deaf = await startLiveServer(db, { events: localEvents(() => {}) });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await deaf[Symbol.asyncDispose]();
+  await db.close();
+});
+
+const END_SESSION = sql('testEndSession', 'update session set revoked_at = now() where user_id = $1');
+const EXPIRE_SESSION = sql(
+  'testExpireSession',
+  `update session set expires_at = clock_timestamp() + interval '300 ms' where user_id = $1`,
+);
+
+function owner({ accountId }: Customer): ViewerContext {
+  const viewer = { kind: 'SESSION', userId: accountId, role: 'USER', permissions: [], keyId: null, sessionId: null };
+  return { ...server.services, clientAddress: '127.0.0.1', viewer } as ViewerContext;
+}
+
+/** Streams, does `act`, and waits for the end: how many milliseconds later, and how. */
+async function endedBy(
+  on: LiveServer,
+  token: string,
+  act: () => Promise<unknown>,
+): Promise<{ code: number; codes: string[]; ms: number }> {
+  await using client = await SocketClient.connect(on.url, token);
+  client.subscribe('1');
+  client.subscribe('2');
+  await client.until(() => client.events('1').length > 0 && client.events('2').length > 0);
+  await act();
+  const started = Date.now();
+  const { code } = await client.closed;
+  return { code, codes: [...client.codes('1'), ...client.codes('2')], ms: Date.now() - started };
+}
+
+const DEAD = { code: 4403, codes: ['CREDENTIAL_REVOKED', 'CREDENTIAL_REVOKED'] };
+
+describe('a stream ends with its credential', () => {
+  test('revoked: an error, then close 4403, within 1 s here and 2 s on an instance that hears nothing', async () => {
+    const customer = await Customer.create(db, { keys: 2 });
+    const revoke = (index: number) => () => revokeApiKey(owner(customer), customer.key(index).id);
+    const here = await endedBy(server, customer.key(0).secret, revoke(0));
+    expect(here).toMatchObject(DEAD);
+    expect(here.ms).toBeLessThan(1_000);
+    const there = await endedBy(deaf, customer.key(1).secret, revoke(1));
+    expect(there).toMatchObject(DEAD);
+    expect(there.ms).toBeLessThan(2_000);
+  });
+
+  test('regenerated: streams of the old secret end, also where nothing is heard', async () => {
+    const customer = await Customer.create(db, { keys: 2 });
+    const regenerate = (index: number) => () => regenerateApiKey(owner(customer), customer.key(index).id);
+    expect(await endedBy(server, customer.key(0).secret, regenerate(0))).toMatchObject(DEAD);
+    expect(await endedBy(deaf, customer.key(1).secret, regenerate(1))).toMatchObject(DEAD);
+  });
+
+  test('a session: revoked or expired', async () => {
+    const { accountId } = await Customer.create(db);
+    const sign = async (): Promise<string> => (await createSession(server.services, accountId, 'LPF')).token;
+    expect(await endedBy(server, await sign(), () => db.query(END_SESSION, [accountId]))).toMatchObject(DEAD);
+    expect(await endedBy(server, await sign(), () => db.query(EXPIRE_SESSION, [accountId]))).toMatchObject(DEAD);
+  });
+
+  test('other credentials of the account go on', async () => {
+    const customer = await Customer.create(db, { keys: 2 });
+    await using stays = await SocketClient.connect(server.url, customer.key(1).secret);
+    stays.subscribe('1');
+    await stays.until(() => stays.events('1').length > 0);
+    await revokeApiKey(owner(customer), customer.key(0).id);
+    await customer.use(server.services.events, { key: 1, down: 3n });
+    await stays.until(() => stays.events('1').some(({ bytesDown }) => bytesDown === '3'));
+    expect(stays.codes('1')).toEqual([]);
+  });
+
+  test('over SSE: a last result with the error, and the end', async () => {
+    const customer = await Customer.create(db);
+    await using stream = await openUsageStream({ transport: 'sse', http: server.url, token: customer.key().secret });
+    await revokeApiKey(owner(customer), customer.key().id);
+    await eventually(() => stream.ended() !== undefined, 1_000);
+    expect(stream.ended()).toMatchObject([{ extensions: { code: 'CREDENTIAL_REVOKED' } }]);
+    await eventually(() => !server.services.live.watched(customer.accountId));
+  });
+});
