@@ -30,6 +30,8 @@ export function createCompiler(schema: GraphQLSchema, fieldsOf: (document: Docum
 
   return (prepared) => {
     if (prepared.operation.operation === 'subscription') return undefined;
+    // A null may still meet a non-null argument with a default: compiled code tells that in words of its own.
+    if (Object.values(prepared.variables).includes(null)) return undefined;
     const entry = entryOf(prepared);
     entry.uses += 1;
     if (entry.uses === 2 && fieldsOf(prepared.document) <= MAX_COMPILED_FIELDS)
