@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-import { builder } from './builder.ts';
+import type { builder } from './builder.ts';
 
 type Fields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0];
 

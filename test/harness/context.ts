@@ -111,13 +111,13 @@ export async function makeAccount(
   return { user, ...(await createApiKey(ctx, { name: 'test' })), ctx };
 }
 
-/** Runs a document against the real schema. */
+/** Runs a document against the real schema. Caches hang on the context, so each operation has its own. */
 export function run(
   ctx: OperationContext,
   source: string,
   variableValues: Readonly<Record<string, unknown>> = {},
 ): Promise<ExecutionResult> {
-  return graphql({ schema, source, variableValues, contextValue: ctx });
+  return graphql({ schema, source, variableValues, contextValue: { ...ctx } });
 }
 
 /** Lets a key spend as a proxy would: a lease is granted, settled and given back. */

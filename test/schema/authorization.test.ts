@@ -94,7 +94,7 @@ async function outcome(row: Row, viewer: Viewer | null, target: Target): Promise
     const document = parse(row.document);
     const result = await subscribe({ schema, document, variableValues: variables, contextValue: ctx });
     if (!('errors' in result)) {
-      await (result as AsyncGenerator<unknown>).return(undefined);
+      await (result as AsyncGenerator).return(undefined);
       return { outcome: 'OK', answer: '' };
     }
     return { outcome: codeOf(result.errors?.[0]), answer: JSON.stringify(result) };

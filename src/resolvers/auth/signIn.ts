@@ -4,6 +4,7 @@ import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
 import type { UserRow } from '../accounts/rows.ts';
+import { inTurn } from './inTurn.ts';
 import { createSession, type OpenedSession } from './createSession.ts';
 import { normalizeEmail, verifyPassword } from './password.ts';
 
@@ -30,8 +31,14 @@ export interface SignInInput {
  */
 export async function signIn(ctx: OperationContext, { email, password, kind }: SignInInput): Promise<SignedIn> {
   const subject = normalizeEmail(email);
-  const retryAfterSeconds = await ctx.throttle.blockedFor(ctx.clientAddress, subject);
-  if (retryAfterSeconds !== undefined) throw new AppError('THROTTLED', { retryAfterSeconds });
+  await requireAllowed(ctx, subject);
+  const userId = await inTurn(`${ctx.clientAddress} ${subject}`, () => provePassword(ctx, subject, password));
+  const session = await createSession(ctx, userId, kind);
+  return { ...session, user: await loadUser(ctx.db, userId) };
+}
+
+async function provePassword(ctx: OperationContext, subject: string, password: string): Promise<bigint> {
+  await requireAllowed(ctx, subject);
   const [row] = await ctx.db.query<{ id: bigint; email_verified: boolean; secret: string }>(PASSWORD, [subject]);
   const fits = await verifyPassword(row?.secret, password);
   if (row === undefined || !fits) {
@@ -40,6 +47,10 @@ export async function signIn(ctx: OperationContext, { email, password, kind }: S
   }
   await ctx.throttle.succeeded(ctx.clientAddress, subject);
   if (!row.email_verified) throw new AppError('EMAIL_NOT_VERIFIED');
-  const session = await createSession(ctx, row.id, kind);
-  return { ...session, user: await loadUser(ctx.db, row.id) };
+  return row.id;
+}
+
+async function requireAllowed({ throttle, clientAddress }: OperationContext, subject: string): Promise<void> {
+  const retryAfterSeconds = await throttle.blockedFor(clientAddress, subject);
+  if (retryAfterSeconds !== undefined) throw new AppError('THROTTLED', { retryAfterSeconds });
 }

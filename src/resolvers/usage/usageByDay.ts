@@ -12,7 +12,7 @@ export interface DayUsage extends PeriodUsage {
 const BY_DAY = sql(
   'usageByDay',
   `select days.day::date as date, usage.*, coalesce(deposits.amount, 0)::bigint as deposits
-   from generate_series($2::date, $3::date, interval '1 day') days(day)
+   from generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day') days(day)
    left join lateral (
      select ${PERIOD_SUMS} from usage_day
      where account_id = $1 and usage_day.day = days.day::date and ($4::bigint is null or key_id = $4)) usage on true

@@ -124,3 +124,22 @@ test('an unverified address is told so only after the right password', async () 
   await expect(attempt('wrong')).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
   await expect(attempt(PASSWORD)).rejects.toMatchObject({ code: 'EMAIL_NOT_VERIFIED' });
 });
+
+test('attempts made at once are counted one by one', async () => {
+  const { user } = await makeAccount(services);
+  const attempts = (password: string): Promise<string[]> =>
+    Promise.all(
+      Array.from({ length: 12 }, () =>
+        signIn(contextOf(services, null, '127.0.0.5'), { email: user.email ?? '', password, kind: 'GRAPHQL' }).then(
+          () => 'signed in',
+          ({ code }: { code: string }) => code,
+        ),
+      ),
+    );
+  expect(await attempts(PASSWORD)).toEqual(Array.from({ length: 12 }, () => 'signed in'));
+  expect(await attempts('wrong')).toEqual([
+    ...Array.from({ length: 10 }, () => 'INVALID_CREDENTIALS'),
+    'THROTTLED',
+    'THROTTLED',
+  ]);
+});
