@@ -1,6 +1,6 @@
 // npm run soak -- --minutes N [--seed S]: the randomised tests at full counts, again and again with
 // new seeds until the time is over. A test takes part by reading one of these variables, and CI's
-// smaller count is its default; SEED makes a round repeatable.
+// smaller count is its default; the seeds make a round repeatable.
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -19,6 +19,7 @@ const COUNTS = {
   CONNECTIONS: '9500',
   STALLED_READERS: '200',
 };
+const SEEDS = ['FUZZ_SEED', 'REST_FUZZ_SEED', 'SIMULATION_SEED', 'SOCKS_FUZZ_SEED'];
 const MAX_SEED = 2 ** 31;
 const TEST_TIMEOUT_MS = 2 * 60 * 60_000;
 
@@ -60,7 +61,7 @@ async function round(seed) {
   const limits = [`--testTimeout=${TEST_TIMEOUT_MS}`, `--hookTimeout=${TEST_TIMEOUT_MS}`];
   const child = spawn(path.join(root, 'node_modules/.bin/vitest'), ['run', ...limits, ...files], {
     cwd: root,
-    env: { ...process.env, ...COUNTS, SEED: seed },
+    env: { ...process.env, ...COUNTS, ...Object.fromEntries(SEEDS.map((name) => [name, seed])) },
     stdio: 'inherit',
   });
   return new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)));
