@@ -1,4 +1,13 @@
-import { TypeInfo, visit, visitWithTypeInfo, type DocumentNode, type GraphQLSchema } from 'graphql';
+import {
+  getNamedType,
+  isAbstractType,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+  type DocumentNode,
+  type GraphQLNamedType,
+  type GraphQLSchema,
+} from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 
 import type { PreparedOperation } from './types.ts';
@@ -55,11 +64,19 @@ export function hasPlannedFields(schema: GraphQLSchema, document: DocumentNode):
     visitWithTypeInfo(types, {
       Field() {
         const field = types.getFieldDef();
-        planned ||= field != null && isPlanned(field.extensions);
+        planned ||= field != null && (isPlanned(field.extensions) || loadsModels(schema, getNamedType(field.type)));
       },
     }),
   );
   return planned;
+}
+
+/** `node(id)` and its like: the type that turns out loads its row with a planned query. */
+function loadsModels(schema: GraphQLSchema, type: GraphQLNamedType): boolean {
+  return (
+    isAbstractType(type) &&
+    schema.getPossibleTypes(type).some(({ extensions }) => extensions['pothosPrismaModel'] !== undefined)
+  );
 }
 
 /** Relations, counts and selected columns carry the plugin's mark; a root field only calls `queryFromInfo`. */

@@ -70,10 +70,9 @@ export function createMetrics(): Metrics {
         labelNames,
         registers,
         async collect() {
-          // What cannot be read now is absent; the other metrics must still be seen.
           const reading = await readSafely(read);
           this.reset();
-          if (typeof reading === 'number') this.set(reading);
+          if (typeof reading === 'number') setTotal(this, labelNames, reading);
           else for (const { labels, value } of reading) this.set({ ...labels }, value);
         },
       });
@@ -81,10 +80,16 @@ export function createMetrics(): Metrics {
   };
 }
 
+/** A gauge with labels has no value of its own. */
+function setTotal(gauge: Gauge, labelNames: readonly string[], value: number): void {
+  if (labelNames.length === 0) gauge.set(value);
+}
+
+/** What cannot be read now is not a number, rather than a reassuring 0; the other metrics are still shown. */
 async function readSafely(read: () => GaugeReading | Promise<GaugeReading>): Promise<GaugeReading> {
   try {
     return await read();
   } catch {
-    return [];
+    return Number.NaN;
   }
 }
