@@ -40,7 +40,7 @@ describe('json', () => {
   });
 
   it('reads names and strings as JSON.parse does', () => {
-    const strings = ['', '"', '\\', 'n1', 's', '\u0000\u2028é😀', '1', '{"a":1}', '__proto__'];
+    const strings = ['', '"', '\\', 'n1', 's', '\u0001\u2028é😀', '1', '{"a":1}', '__proto__'];
     for (const value of strings) {
       expect(text.read(parseJson(JSON.stringify(value)))).toBe(value);
       expect(text.read(memberOf(parseJson(JSON.stringify({ [value]: 'x' })), value) ?? null)).toBe('x');
@@ -112,7 +112,7 @@ describe('other codecs', () => {
   });
 
   it('refuse what does not fit', () => {
-    expectRefused(text, '1', 'null', '["a"]');
+    expectRefused(text, '1', 'null', '["a"]', '"\\u0000"', '"a\\ud800b"');
     expectRefused(boolean, '1', '"true"');
     expectRefused(flag, '2', 'true', '1.0');
     expectRefused(integer(1, 90), '1.5', '1e1', '"7"');
@@ -135,6 +135,14 @@ describe('other codecs', () => {
     expect(() => id.write(numericId('User').readText('1') ?? expect.fail())).toThrow(TypeError);
     // An id that cannot exist must look like one that does not.
     expect(id.readText('9'.repeat(20))).toBe(Buffer.from('ApiKey:0').toString('base64'));
+  });
+
+  it('write every text as JSON.stringify does', () => {
+    for (let code = 0; code < 0x1_0000; code += 1) {
+      const value = `a${String.fromCharCode(code)}b`;
+      if (text.write(value) !== JSON.stringify(value)) expect.fail(`U+${code.toString(16)}`);
+    }
+    expect(text.write('😀 "é"')).toBe('"😀 \\"é\\""');
   });
 
   it('cut instants to whole seconds', () => {
