@@ -6,7 +6,7 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { KEY } from '../harness/socks.ts';
+import { KEY } from '../harness/socksMessages.ts';
 import type { Load } from './relayRoles.ts';
 
 /**
@@ -137,12 +137,13 @@ async function measure(contender: Contender, task: Pick<Load, 'kind' | 'connecti
   const { method, port } = contender;
   const before = cpuSeconds(contender.process?.pid);
   const child = forkRole('load', { ...task, method, port, durationMs: DURATION_MS });
-  const result = await answerOf<{ bytes?: number; count?: number; seconds: number }>(child);
+  const result = await answerOf<{ bytes?: number; total?: number; count?: number; seconds: number }>(child);
   const cpu = cpuSeconds(contender.process?.pid) - before;
   child.disconnect();
   await once(child, 'exit');
   const amount = result.bytes === undefined ? (result.count ?? 0) : result.bytes / 1e6;
-  return { rate: amount / result.seconds, cpu: cpu / (amount / 1e3) };
+  // What flowed while the connections were opened costs CPU as well.
+  return { rate: amount / result.seconds, cpu: cpu / ((result.total ?? 0) / 1e9) };
 }
 
 /** Median and, in brackets, least and greatest. */

@@ -1,6 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import { KEY, startProxy } from '../harness/socks.ts';
+import { startProxy } from '../harness/socks.ts';
+import { KEY } from '../harness/socksMessages.ts';
 
 /** The processes of the relay bench: each role runs in its own, so that none pays for another. */
 
@@ -53,11 +54,11 @@ async function measureThroughput(task: Load): Promise<object> {
   const sockets = await Promise.all(
     Array.from({ length: task.connections }, () => open(task, (count) => void (bytes += count))),
   );
-  bytes = 0;
+  const opened = bytes;
   const start = performance.now();
   await new Promise((resolve) => setTimeout(resolve, task.durationMs));
   const seconds = (performance.now() - start) / 1_000;
-  const result = { bytes, seconds };
+  const result = { bytes: bytes - opened, total: bytes, seconds };
   for (const socket of sockets) socket.resetAndDestroy();
   return result;
 }

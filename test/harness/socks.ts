@@ -6,10 +6,8 @@ import { pino } from 'pino';
 import { createFence, type FenceOptions } from '../../src/egress.ts';
 import type { RefusalCode } from '../../src/errors.ts';
 import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/server.ts';
+import { GREETING, KEY, login, request } from './socksMessages.ts';
 import { createTestMeter, type TestMeter } from './socksMeter.ts';
-
-/** The one key that the proxy of a test knows; its id is 1. */
-export const KEY = 'lpf_0123456789abcdef0123456789abcdef';
 
 export interface TestProxy extends AsyncDisposable {
   readonly proxy: Proxy;
@@ -164,22 +162,6 @@ export class RawClient implements Disposable {
   #change(): Promise<void> {
     return new Promise((resolve) => (this.#changed = resolve));
   }
-}
-
-export const GREETING = [5, 1, 2];
-
-export function login(username = KEY, password = ''): Buffer {
-  const [user, secret] = [Buffer.from(username), Buffer.from(password)];
-  return Buffer.concat([Buffer.of(1, user.length), user, Buffer.of(secret.length), secret]);
-}
-
-/** A CONNECT request for an IPv4 address. */
-export function request(port: number, address = '127.0.0.1', command = 1): Buffer {
-  return Buffer.of(5, command, 0, 1, ...address.split('.').map(Number), port >> 8, port & 0xff);
-}
-
-export function requestName(port: number, name: string): Buffer {
-  return Buffer.concat([Buffer.of(5, 1, 0, 3, name.length), Buffer.from(name), Buffer.of(port >> 8, port & 0xff)]);
 }
 
 /** Opens a tunnel, every message in one packet; the replies are read. */

@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 
 import { startOrigin } from '../harness/origin.ts';
 import { PROXY_CLIENTS } from '../harness/proxyClients.ts';
-import { KEY, startProxy, until } from '../harness/socks.ts';
+import { startProxy, until } from '../harness/socks.ts';
+import { KEY } from '../harness/socksMessages.ts';
 
 const run = promisify(execFile);
 

@@ -5,7 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 
 import { parseExits } from '../../src/proxy/exits.ts';
-import { GREETING, login, openTunnel, RawClient, request, startPeer, startProxy, until } from '../harness/socks.ts';
+import { openTunnel, RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
+import { GREETING, login, request } from '../harness/socksMessages.ts';
 
 const silent = (): ReturnType<typeof startPeer> => startPeer((socket) => socket.on('end', () => socket.end()).resume());
 
