@@ -29,9 +29,13 @@ export interface DeliverOptions {
 
 /**
  * Sends frozen rows until they are acknowledged, unchanged: the ledger applies each sequence once.
- * @returns undefined when the answer is not wanted any more
+ * @returns undefined when the answer is not wanted any more; SPLIT when one of several rows makes
+ *   the call fail: send them in smaller calls, so that it keeps no other key from being settled
  */
-export async function deliver(rows: readonly FrozenRow[], options: DeliverOptions): Promise<Delivery | undefined> {
+export async function deliver(
+  rows: readonly FrozenRow[],
+  options: DeliverOptions,
+): Promise<Delivery | 'SPLIT' | undefined> {
   const { clock, failed, wanted } = options;
   const requests = rows.map((row) => row.request);
   const lines = rows.flatMap((row) => row.lines);
@@ -43,11 +47,15 @@ export async function deliver(rows: readonly FrozenRow[], options: DeliverOption
       return { fenced: result.fenced, events: result.events, answers, sentAt, now: result.now };
     } catch (error) {
       failed(error);
+      if (rows.length > 1 && POISONED.test(sqlState(error) ?? '')) return 'SPLIT';
       await pause(clock, backoffMs(error, attempt));
     }
   }
   return undefined;
 }
+
+/** SQLSTATE classes that blame the data or the program, not the connection or the moment. */
+const POISONED = /^(22|23|42|P0|XX)/;
 
 /** Jitter keeps instances that collided from colliding again. */
 function backoffMs(error: unknown, attempt: number): number {

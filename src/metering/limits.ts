@@ -1,3 +1,5 @@
+import { INSTANCE_TTL_MS } from '../resolvers/ledger/upkeep.ts';
+
 /** Every bound of the meter in one place. Milliseconds, bytes or counts, as the name says. */
 
 /** Interval of settling while somebody watches the account live, near the end of its credit, and otherwise. */
@@ -54,9 +56,7 @@ export const OPEN_TIMEOUT_MS = 5_000;
 
 export const BEAT_INTERVAL_MS = 500;
 export const BEAT_TIMEOUT_MS = 2_000;
-/** Silence after which other instances fence this one. */
-export const INSTANCE_TTL_MS = 15_000;
-/** Nothing is forwarded when the last acknowledged beat was sent longer ago than this. */
+/** Others fence an instance after `INSTANCE_TTL_MS` of silence; nothing is forwarded when the last acknowledged beat was sent longer ago than this. */
 export const BEAT_DEADLINE_MS = INSTANCE_TTL_MS / 2;
 /** Wait before another try to register after having been fenced. */
 export const REJOIN_RETRY_MS = 500;

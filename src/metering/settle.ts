@@ -147,11 +147,10 @@ export class Settler {
   async #send(rows: readonly FrozenRow[]): Promise<void> {
     const { clock, tick, failed, counters, fenced } = this.#options;
     this.#calls += 1;
-    const wanted = (): boolean => !this.#stopped;
     const delivery = await deliver(rows, {
       tick,
       clock,
-      wanted,
+      wanted: () => !this.#stopped,
       failed: (error) => {
         counters.failures += 1;
         failed(error);
@@ -159,7 +158,10 @@ export class Settler {
     });
     this.#calls -= 1;
     if (delivery === undefined || this.#stopped) return;
-    if (delivery.fenced) fenced();
+    if (delivery === 'SPLIT') {
+      const half = Math.ceil(rows.length / 2);
+      for (const part of [rows.slice(0, half), rows.slice(half)]) void this.#send(part);
+    } else if (delivery.fenced) fenced();
     else this.#apply(rows, delivery);
   }
 

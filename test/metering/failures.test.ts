@@ -14,8 +14,8 @@ describe('calls that fail', () => {
     const instance = await world.instance(() => true);
     instance.line.duplicate = true;
     const stream = await world.stream(instance, account, key);
-    for (let step = 0; step < 400; step += 1) {
-      if (step % 25 === 0) instance.line.loseAnswers = 1 + (step % 3);
+    for (let step = 0; step < 200; step += 1) {
+      if (step % 20 === 0) instance.line.loseAnswers = 1 + (step % 3);
       stream.pull(30_000 + step * 100);
       await world.pass(10);
     }
@@ -91,6 +91,20 @@ describe('calls that fail', () => {
     expect((await billed(world.db, key)).bytes).toBe(10_500n);
     expect(await balance(world.db, account)).toEqual({ balance: CREDIT - 31_500n, reserved: 0n });
     expect((await check(world.db)).violations).toEqual([]);
+  });
+
+  test('a row that makes the call fail keeps no other key from being settled', async () => {
+    await using world = await World.open();
+    const customers = [await customer(world), await customer(world), await customer(world)] as const;
+    const instance = await world.instance();
+    for (const { account, key } of customers) (await world.stream(instance, account, key)).pull(1_000);
+    instance.line.poison = customers[1].key;
+    await world.pass(3_000);
+    const bytes = await Promise.all(customers.map(async ({ key }) => (await billed(world.db, key)).bytes));
+    expect(bytes).toEqual([1_000n, 0n, 1_000n]);
+    instance.line.poison = undefined;
+    await world.pass(2_000);
+    expect((await billed(world.db, customers[1].key)).bytes).toBe(1_000n);
   });
 
   test('a key the ledger does not know', async () => {

@@ -37,6 +37,21 @@ describe('one instance, enough credit', () => {
     expect(instance.ticks.length).toBe(before);
   });
 
+  test('a connection takes what others hold unspent at once, without asking the ledger', async () => {
+    await using world = await World.open();
+    const account = await newAccount(world.db, 300_000n, world.now());
+    const key = await newKey(world.db, account);
+    const instance = await world.instance();
+    const [holder, taker] = [await world.stream(instance, account, key), await world.stream(instance, account, key)];
+    const lease = Number(await leased(world.db, key));
+    expect(holder.pull(10)).toBe(10);
+    const rest = Math.floor(lease / 3) - 10;
+    expect(taker.pull(rest)).toBe(rest);
+    expect(holder.pull(1)).toBe(0);
+    await world.pass(100);
+    expect(holder.forwarded).toBe(11);
+  });
+
   test('the ledger is touched at most four times a second, however many connections', async () => {
     await using world = await World.open();
     const account = await newAccount(world.db, CREDIT * 100n, world.now());

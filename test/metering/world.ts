@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterAll } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 
 import { localEvents, type AccountEvent, type Events } from '../../src/events.ts';
 import { createMetering, type MeterLedger, type Metering } from '../../src/metering/metering.ts';
@@ -19,6 +19,8 @@ function fileDatabase(): Promise<TestDatabase> {
   return shared;
 }
 
+// A hook may take longer than a test.
+beforeAll(() => fileDatabase().then(() => undefined));
 afterAll(async () => (await shared)?.close());
 
 /** What a test may do to the calls of one instance. */
@@ -27,6 +29,8 @@ export interface Line {
   cut: boolean;
   /** The next so many ticks are applied, and their answers lost. */
   loseAnswers: number;
+  /** Calls that settle this key fail. */
+  poison: bigint | undefined;
   /** Every tick is sent again, later, as a late duplicate. */
   duplicate: boolean;
 }
@@ -64,7 +68,7 @@ export class World implements AsyncDisposable {
   }
 
   async instance(watched: (accountId: bigint) => boolean = () => false): Promise<TestInstance> {
-    const line: Line = { cut: false, loseAnswers: 0, duplicate: false };
+    const line: Line = { cut: false, loseAnswers: 0, poison: undefined, duplicate: false };
     const ticks: TestInstance['ticks'] = [];
     const published: AccountEvent[] = [];
     const events = localEvents((error) => {
@@ -109,6 +113,9 @@ export class World implements AsyncDisposable {
       tick: (db, id, requests, lines) =>
         this.#track(async () => {
           refuse();
+          if (requests.some(({ keyId }) => keyId === line.poison)) {
+            throw Object.assign(new Error('out of range'), { code: '22003' });
+          }
           const at = this.clock.now();
           for (const request of requests) ticks.push({ at, request });
           const result = await tick(db, id, requests, lines, this.now());
