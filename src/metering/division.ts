@@ -149,8 +149,8 @@ export abstract class Division implements Lender {
     return sum;
   }
 
-  /** Whether bytes are on their way that the other side has not accepted. */
-  get delivering(): boolean {
+  /** Drains, and tells whether bytes are on their way that the other side has not accepted. */
+  drainDelivers(): boolean {
     this.drain();
     for (const connection of this.#moved) if (connection.live && connection.undrained > 0) return true;
     return false;

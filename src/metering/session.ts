@@ -56,6 +56,8 @@ export interface MeterSession {
 export interface AuthenticatedKey {
   readonly keyId: bigint;
   readonly accountId: bigint;
+  /** Lookup hash (hex) of the secret that was presented: its connections end when it is replaced. */
+  readonly lookup?: string;
 }
 
 /** Opens metering for one connection: refused when the account or key has no credit left. */

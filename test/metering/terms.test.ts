@@ -63,6 +63,20 @@ describe('terms that change while streams run', () => {
     expect(await world.open(instance, account, key)).toEqual({ refusal: 'LIMIT_DAY' });
   });
 
+  test('a limit lowered ends idle connections, too, although nobody asks for credit', async () => {
+    await using world = await World.open();
+    const account = await newAccount(world.db, 10n ** 12n, world.now());
+    const key = await newKey(world.db, account);
+    const instance = await world.instance();
+    const idle = await world.stream(instance, account, key);
+    idle.pull(1_000);
+    await world.pass(5_000);
+    await limits(world.db, { keyId: key }, { week: 3_000n }, world.now());
+    instance.metering.refresh({ accountId: account, keyIds: [key] });
+    await world.pass(200);
+    expect(idle.ended).toBe('LIMIT_WEEK');
+  });
+
   test('a deposit lets a stream go on that waits, and the next connection through', async () => {
     await using world = await World.open();
     const account = await newAccount(world.db, 30_000n, world.now());
