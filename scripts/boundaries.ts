@@ -39,7 +39,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   graphql: {
     path: 'src/graphql/',
-    may: ['schema', 'context', 'errors', 'log'],
+    may: ['schema', 'context', 'errors', 'log', 'database'],
     packages: ['node:crypto', ...GRAPHQL, 'graphql-jit', 'lru-cache', '@pothos/*'],
   },
   schema: {

@@ -13,8 +13,8 @@ import { createLogger, type Logger } from './log.ts';
 import { createMetering, type Metering } from './metering/metering.ts';
 import { createProxy, type Proxy } from './proxy/server.ts';
 import { firstAccount, type FirstAccount } from './resolvers/accounts/firstAccount.ts';
-import { createKeyActivity } from './resolvers/apiKeys/keyActivity.ts';
-import { createAuthenticator } from './resolvers/auth/authenticate.ts';
+import { createKeyActivity, type KeyActivity } from './resolvers/apiKeys/keyActivity.ts';
+import { createAuthenticator, type Authenticator } from './resolvers/auth/authenticate.ts';
 import { openInstance } from './resolvers/ledger/open.ts';
 import { expire } from './resolvers/ledger/upkeep.ts';
 import { openEvents, throttleRedis } from './openEvents.ts';
@@ -107,19 +107,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
 
   const metering = await joinFleet(db, events, live.watched, log);
   const own: Listener[] = [];
-  const proxy = createProxy({
-    host: config.HOST,
-    ports: { SHARED: config.SOCKS_SHARED_PORT, DEDICATED: config.SOCKS_DEDICATED_PORT },
-    authenticate: authenticator.proxyKey,
-    openSession: metering.openSession,
-    recordRefusal: activity.refused,
-    fence: createFence({ allow: config.EGRESS_ALLOW, own: () => own }),
-    log,
-    limits: {
-      idleTimeoutMs: config.SOCKS_IDLE_TIMEOUT * 1_000,
-      maxConnectionsPerKey: config.MAX_CONNECTIONS_PER_KEY,
-    },
-  });
+  const proxy = dataPlane(config, services, { authenticator, activity, metering, own });
   parts.proxy = proxy;
   const http = await startApi(config, services, authenticator, { metering, proxy }, teardown);
   parts.httpPort = http.port;
@@ -144,6 +132,34 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
 function announce(account: FirstAccount | undefined, addresses: Addresses, print: (text: string) => void): void {
   if (account !== undefined) print(welcome({ ...account, balance: formatCredits(account.credits) }, addresses));
   print(readyLine(addresses));
+}
+
+/** @param parts.own our own listeners, known once they listen: the proxy does not lead to them */
+function dataPlane(
+  config: Config,
+  { live, log }: Services,
+  parts: {
+    readonly authenticator: Authenticator;
+    readonly activity: KeyActivity;
+    readonly metering: Metering;
+    readonly own: readonly Listener[];
+  },
+): Proxy {
+  return createProxy({
+    host: config.HOST,
+    ports: { SHARED: config.SOCKS_SHARED_PORT, DEDICATED: config.SOCKS_DEDICATED_PORT },
+    authenticate: parts.authenticator.proxyKey,
+    openSession: parts.metering.openSession,
+    recordRefusal: parts.activity.refused,
+    watchKey: ({ accountId: userId, ...key }, onDead) =>
+      live.watchCredential({ ...key, userId, sessionId: null }, onDead),
+    fence: createFence({ allow: config.EGRESS_ALLOW, own: () => parts.own }),
+    log,
+    limits: {
+      idleTimeoutMs: config.SOCKS_IDLE_TIMEOUT * 1_000,
+      maxConnectionsPerKey: config.MAX_CONNECTIONS_PER_KEY,
+    },
+  });
 }
 
 /** Registers this process as an instance of the fleet. Embedded, every earlier instance is surely dead. */

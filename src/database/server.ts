@@ -11,13 +11,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 const INT8 = 20;
 const DATE = 1082;
-const types: pg.CustomTypesConfig = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (oid === INT8) return (value: string) => BigInt(value);
-    if (oid === DATE) return (value: string) => value;
-    return pg.types.getTypeParser(oid, format as 'text');
-  },
-};
+const types = new pg.TypeOverrides();
+types.setTypeParser(INT8, (value: string) => BigInt(value));
+types.setTypeParser(DATE, (value: string) => value);
 
 /** A pool on a PostgreSQL server. `onError` hears of idle connections that broke. */
 export function openPool(url: string, onError: (error: Error) => void): pg.Pool {

@@ -48,7 +48,10 @@ function repeat(job: Job, context: JobContext): () => Promise<void> {
     if (!stopped) schedule();
   };
   const schedule = (): void => {
-    timer = setTimeout(() => (running = run()), job.pauseMs * (1 + JITTER * Math.random()));
+    const pauseMs = job.pauseMs * (1 + JITTER * Math.random());
+    timer = setTimeout(() => {
+      running = run();
+    }, pauseMs);
   };
   if (job.atStart === true) running = run();
   else schedule();

@@ -41,7 +41,7 @@ export interface Host {
   /** @param keyId absent when the refusal cannot be attributed to a key */
   refused(code: RefusalCode, keyId?: bigint): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
-  authenticated(connection: Connection, keyId: bigint): boolean;
+  authenticated(connection: Connection, key: AuthenticatedKey): boolean;
   /** A tunnel runs. */
   relaying(connection: Connection): void;
   /** The connection is over: nothing of it is left. */
@@ -105,7 +105,7 @@ export class Connection {
     return {
       authenticate: async (username) => {
         const answer = await this.#host.authenticate(username, this.#clientAddress, this.product);
-        if ('key' in answer) this.#overLimit = !this.#host.authenticated(this, answer.key.keyId);
+        if ('key' in answer) this.#overLimit = !this.#host.authenticated(this, answer.key);
         return answer;
       },
       refused: (code, keyId) => this.#host.refused(code, keyId),

@@ -40,18 +40,3 @@ export const DIRECT: Exit = {
     throw new DialError('HOST_UNREACHABLE');
   },
 };
-
-/**
- * Reads `EXITS_SHARED` or `EXITS_DEDICATED`: a comma list.
- * @throws RangeError that names the entry which is not understood
- */
-export function parseExits(text: string): readonly [Exit, ...Exit[]] {
-  const [first = '', ...rest] = text.split(',').map((entry) => entry.trim());
-  return [parseExit(first), ...rest.map(parseExit)];
-}
-
-function parseExit(entry: string): Exit {
-  if (entry === DIRECT.name) return DIRECT;
-  // Never the whole entry: an upstream's carries a password.
-  throw new RangeError(`unknown exit "${entry.split(':', 1)[0]}": only "direct" is available`);
-}

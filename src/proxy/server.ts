@@ -4,7 +4,7 @@ import { parseAddress, textOf } from '../addresses.ts';
 import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { OpenSession } from '../metering/session.ts';
+import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
 import { Connection, type Host } from './connection.ts';
 import { DIRECT, type Exit } from './exits.ts';
@@ -30,6 +30,11 @@ export interface ProxyOptions {
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
   readonly recordRefusal: (keyId: bigint, code: RefusalCode) => void;
+  /**
+   * Calls `onDead` once when the secret that was presented stops working, here or on another instance.
+   * @returns a function that stops watching
+   */
+  readonly watchKey?: (key: AuthenticatedKey, onDead: () => void) => () => void;
   readonly fence: Fence;
   readonly log: Logger;
   readonly limits: {
@@ -75,6 +80,7 @@ class ProxyServer implements Proxy {
   readonly #registry: Registry;
   readonly #maxConnections: number;
   readonly #refusals = new Map<RefusalCode, number>();
+  readonly #unwatch = new Map<Connection, () => void>();
   readonly #listeners: Readonly<Record<ProxyProduct, Listener>>;
   readonly #host: Host;
   #accepted = 0;
@@ -96,7 +102,7 @@ class ProxyServer implements Proxy {
       log: options.log,
       idleTimeoutMs: options.limits.idleTimeoutMs,
       exit: rotation(options.exits),
-      authenticated: (connection, keyId) => this.#registry.authenticated(connection, keyId),
+      authenticated: (connection, key) => this.#authenticated(connection, key),
       relaying: (connection) => this.#registry.relaying(connection),
       refused: (code, keyId) => this.#refused(code, keyId),
       closed: (connection) => this.#closed(connection),
@@ -159,6 +165,20 @@ class ProxyServer implements Proxy {
     if (!this.#paused && this.#registry.size >= this.#maxConnections) this.#pause();
   }
 
+  #authenticated(connection: Connection, key: AuthenticatedKey): boolean {
+    if (!this.#registry.authenticated(connection, key.keyId)) return false;
+    const { watchKey } = this.#options;
+    if (watchKey === undefined) return true;
+    const die = (): void => {
+      this.#refused('KEY_REVOKED', key.keyId);
+      connection.abort();
+    };
+    // Later: an operation that revokes here closes the connections itself, and says how many there were.
+    const unwatch = watchKey(key, () => void setImmediate(() => this.#unwatch.has(connection) && die()));
+    this.#unwatch.set(connection, unwatch);
+    return true;
+  }
+
   #refused(code: RefusalCode, keyId: bigint | undefined): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (keyId === undefined) this.#options.log.debug({ code }, 'a client was refused');
@@ -167,6 +187,8 @@ class ProxyServer implements Proxy {
 
   #closed(connection: Connection): void {
     this.#registry.remove(connection);
+    this.#unwatch.get(connection)?.();
+    this.#unwatch.delete(connection);
     const { size } = this.#registry;
     if (this.#paused && !this.#draining && size <= this.#maxConnections * RESUME_SHARE) this.#resume();
     if (size === 0) this.#onEmpty?.();

@@ -4,7 +4,6 @@ import { connect, type Socket } from 'node:net';
 
 import { expect, test } from 'vitest';
 
-import { parseExits } from '../../src/proxy/exits.ts';
 import { openTunnel, RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
 import { GREETING, login, request } from '../harness/socksMessages.ts';
 
@@ -132,9 +131,3 @@ test(`${MALFORMED} malformed handshakes harm nothing and leave nothing behind`, 
   using client = await openTunnel(proxy.port, target.port, Buffer.from('still here'));
   expect((await client.take(10)).toString()).toBe('still here');
 }, 600_000);
-
-test('exits: only direct is known, and a password is never repeated', () => {
-  expect(parseExits('direct, direct').map(({ name }) => name)).toEqual(['direct', 'direct']);
-  expect(() => parseExits('')).toThrow(RangeError);
-  expect(() => parseExits('direct,socks5://user:secret@host:1')).toThrow(/unknown exit "socks5"/);
-});

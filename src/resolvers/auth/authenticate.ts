@@ -84,8 +84,9 @@ export function createAuthenticator(services: Needs, { cacheMs, activity }: Auth
     async proxyKey(username, clientAddress) {
       const outcome = await presentKey(username, clientAddress);
       if ('refusal' in outcome) return outcome;
-      const { keyId, userId } = outcome.viewer;
-      return keyId === null ? { refusal: 'KEY_UNKNOWN' } : { key: { keyId, accountId: userId } };
+      const { keyId, userId, lookup } = outcome.viewer;
+      if (keyId === null) return { refusal: 'KEY_UNKNOWN' };
+      return { key: { keyId, accountId: userId, ...(lookup === undefined ? {} : { lookup }) } };
     },
     close: () => cache.close(),
   };
