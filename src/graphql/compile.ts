@@ -30,7 +30,7 @@ export function createCompiler(schema: GraphQLSchema, fieldsOf: (document: Docum
 
   function entryOf(prepared: PreparedOperation): Entry {
     let byName = entries.get(prepared.document);
-    if (byName === undefined) entries.set(prepared.document, (byName = new Map()));
+    if (byName === undefined) entries.set(prepared.document, (byName = new Map<string, Entry>()));
     const name = prepared.operation.name?.value ?? '';
     let entry = byName.get(name);
     if (entry === undefined) byName.set(name, (entry = { uses: 0 }));
@@ -81,7 +81,8 @@ function loadsModels(schema: GraphQLSchema, type: GraphQLNamedType): boolean {
 
 /** Relations, counts and selected columns carry the plugin's mark; a root field only calls `queryFromInfo`. */
 function isPlanned(extensions: Readonly<Record<string, unknown>>): boolean {
-  if (extensions['pothosPrismaSelect'] !== undefined || extensions['pothosPrismaTotalCount'] !== undefined) return true;
+  // The plugin writes `false` on exposed columns, which need no plan, and tests for truth too.
+  if (Boolean(extensions['pothosPrismaSelect']) || Boolean(extensions['pothosPrismaTotalCount'])) return true;
   const options = extensions['pothosOptions'];
   if (typeof options !== 'object' || options === null || !('resolve' in options)) return false;
   return (

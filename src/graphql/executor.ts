@@ -3,10 +3,12 @@ import {
   createSourceEventStream,
   execute as interpret,
   getOperationAST,
-  GraphQLError,
   print,
   type DocumentNode,
+  type ExecutionArgs,
   type ExecutionResult,
+  type GraphQLError,
+  type GraphQLSchema,
 } from 'graphql';
 
 import type { OperationContext } from '../context.ts';
@@ -32,18 +34,28 @@ const BEARER = /^Bearer +([\w.~+/=-]+)$/i;
 
 /** Builds the executor: the only way to the schema, for every transport. */
 export function createExecutor(options: ExecutorOptions): Executor {
-  const { schema, services, authenticate } = options;
+  const { schema, services } = options;
   const { prepare: prepareRequest, fieldsOf } = createPreparer(schema);
   const compilerFor = options.compile === false ? () => undefined : createCompiler(schema, fieldsOf);
-  const ownDocuments = new WeakMap<DocumentNode, Omit<PreparedOperation, 'variables'>>();
 
   const mask = (error: unknown, context?: OperationContext): GraphQLError =>
     maskError(error, context?.viewer == null, services.log);
 
-  function masked(result: ExecutionResult, context: OperationContext): ExecutionResult {
-    if (result.errors === undefined) return result;
-    const errors = result.errors.map((error) => mask(error, context));
-    return 'data' in result ? { errors, data: result.data ?? null } : { errors };
+  const masked = (result: ExecutionResult, context: OperationContext): ExecutionResult =>
+    withErrors(result, (error) => mask(error, context));
+
+  const contextFor = (caller: Caller): Promise<OperationContext> => contextOf(options, caller);
+
+  async function sourceStream(
+    prepared: PreparedOperation,
+    context: OperationContext,
+  ): Promise<AsyncIterable<unknown> | ExecutionResult> {
+    try {
+      const source = await createSourceEventStream(argumentsOf(schema, prepared, context));
+      return Symbol.asyncIterator in source ? source : masked(source, context);
+    } catch (error) {
+      return { errors: [mask(error, context)] };
+    }
   }
 
   function prepare(request: OperationRequest): Preparation {
@@ -53,32 +65,17 @@ export function createExecutor(options: ExecutorOptions): Executor {
     return preparation;
   }
 
-  async function contextFor({ authorization, clientAddress }: Caller): Promise<OperationContext> {
-    if (authorization === undefined) return { ...services, viewer: null, clientAddress };
-    const token = BEARER.exec(authorization)?.[1];
-    if (token === undefined) throw new AppError('UNAUTHENTICATED');
-    return { ...services, viewer: await authenticate(token, clientAddress), clientAddress };
-  }
-
   async function run(
     prepared: PreparedOperation,
     context: OperationContext,
     rootValue: unknown,
   ): Promise<ExecutionResult> {
-    const { document, operationName, variables } = prepared;
     try {
       const compiled = compilerFor(prepared);
       const result =
         compiled === undefined
-          ? await interpret({
-              schema,
-              document,
-              rootValue,
-              contextValue: context,
-              variableValues: variables,
-              operationName,
-            })
-          : await compiled.query(rootValue, context, variables);
+          ? await interpret({ ...argumentsOf(schema, prepared, context), rootValue })
+          : await compiled.query(rootValue, context, prepared.variables);
       return masked(result, context);
     } catch (error) {
       return { errors: [mask(error, context)] };
@@ -96,25 +93,6 @@ export function createExecutor(options: ExecutorOptions): Executor {
     return result;
   }
 
-  async function sourceStream(
-    prepared: PreparedOperation,
-    context: OperationContext,
-  ): Promise<AsyncIterable<unknown> | ExecutionResult> {
-    const { document, operationName, variables } = prepared;
-    try {
-      const source = await createSourceEventStream({
-        schema,
-        document,
-        contextValue: context,
-        variableValues: variables,
-        operationName,
-      });
-      return Symbol.asyncIterator in source ? source : masked(source, context);
-    } catch (error) {
-      return { errors: [mask(error, context)] };
-    }
-  }
-
   async function subscribe(
     prepared: PreparedOperation,
     context: OperationContext,
@@ -128,13 +106,20 @@ export function createExecutor(options: ExecutorOptions): Executor {
     );
   }
 
-  async function executeDocument<Result, Variables extends Readonly<Record<string, unknown>>>(
+  const executeDocument = inProcess({ contextFor, execute, mask });
+  return { schema, prepare, contextFor, execute, sourceStream, subscribe, maskError: mask, executeDocument };
+}
+
+/** Runs documents of our own, each read once. */
+function inProcess({ contextFor, execute, mask }: InProcess): Executor['executeDocument'] {
+  const known = new WeakMap<DocumentNode, Omit<PreparedOperation, 'variables'>>();
+  return async <Result, Variables extends Readonly<Record<string, unknown>>>(
     document: TypedDocumentNode<Result, Variables>,
     variables: Variables,
     caller: Caller,
-  ): Promise<ExecutionResult<Result>> {
-    let own = ownDocuments.get(document);
-    if (own === undefined) ownDocuments.set(document, (own = ownDocument(document)));
+  ) => {
+    let own = known.get(document);
+    if (own === undefined) known.set(document, (own = ownDocument(document)));
     try {
       const result = await execute({ ...own, variables }, await contextFor(caller));
       // The document's type says what its result is: codegen made both from one schema.
@@ -142,9 +127,35 @@ export function createExecutor(options: ExecutorOptions): Executor {
     } catch (error) {
       return { errors: [mask(error)] };
     }
-  }
+  };
+}
 
-  return { schema, prepare, contextFor, execute, sourceStream, subscribe, maskError: mask, executeDocument };
+interface InProcess extends Pick<Executor, 'contextFor' | 'execute'> {
+  readonly mask: (error: unknown) => GraphQLError;
+}
+
+function withErrors(result: ExecutionResult, mask: (error: GraphQLError) => GraphQLError): ExecutionResult {
+  if (result.errors === undefined) return result;
+  const errors = result.errors.map(mask);
+  return 'data' in result ? { errors, data: result.data ?? null } : { errors };
+}
+
+async function contextOf(
+  { services, authenticate }: ExecutorOptions,
+  { authorization, clientAddress }: Caller,
+): Promise<OperationContext> {
+  if (authorization === undefined) return { ...services, viewer: null, clientAddress };
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined) throw new AppError('UNAUTHENTICATED');
+  return { ...services, viewer: await authenticate(token, clientAddress), clientAddress };
+}
+
+function argumentsOf(
+  schema: GraphQLSchema,
+  { document, operationName, variables }: PreparedOperation,
+  context: OperationContext,
+): ExecutionArgs {
+  return { schema, document, contextValue: context, variableValues: variables, operationName };
 }
 
 function ownDocument(document: DocumentNode): Omit<PreparedOperation, 'variables'> {

@@ -13,8 +13,9 @@ import {
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
 
-import { checkLimits, LIMITS } from './limits.ts';
+import { LimitExceeded, LIMITS } from './limits.ts';
 import { publicError } from './mask.ts';
+import { checkLimits } from './measure.ts';
 import type { OperationRequest, Preparation } from './types.ts';
 
 /** Documents kept parsed and validated. */
@@ -66,17 +67,21 @@ function readDocument(schema: GraphQLSchema, query: string): Reading {
     document = parse(query, { maxTokens: LIMITS.tokens });
     measured = checkLimits(document).fields;
   } catch (error) {
-    if (!(error instanceof GraphQLError)) throw error;
-    const limited = error.extensions['code'] === 'DOCUMENT_LIMIT_EXCEEDED';
-    return {
-      errors: [publicError(limited ? 'DOCUMENT_LIMIT_EXCEEDED' : 'GRAPHQL_PARSE_FAILED', error.message, error)],
-    };
+    return { errors: [unreadable(error)] };
   }
   // graphql-js adds one error of its own when it stops.
   const found = validate(schema, document, specifiedRules, { maxErrors: LIMITS.errors - 1 });
   if (found.length > 0)
     return { errors: found.map((error) => publicError('GRAPHQL_VALIDATION_FAILED', error.message, error)) };
   return { found: { document, fields: measured, costs: new Map() } };
+}
+
+function unreadable(error: unknown): GraphQLError {
+  if (error instanceof LimitExceeded) return publicError('DOCUMENT_LIMIT_EXCEEDED', error.message);
+  if (error instanceof GraphQLError) return publicError('GRAPHQL_PARSE_FAILED', error.message, error);
+  // The parser calls itself for every bracket: within the limit of tokens it can still run out of stack.
+  if (error instanceof RangeError) return publicError('DOCUMENT_LIMIT_EXCEEDED', 'The document is nested too deeply.');
+  throw error;
 }
 
 function chooseOperation(schema: GraphQLSchema, known: KnownDocument, request: OperationRequest): Preparation {

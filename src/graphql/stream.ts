@@ -20,8 +20,8 @@ export function resultStream(
     async next() {
       if (ended) return { done: true, value: undefined };
       try {
-        const { done, value } = await events.next();
-        if (done !== true) return { done: false, value: await execute(value) };
+        const event: IteratorResult<unknown, unknown> = await events.next();
+        if (event.done !== true) return { done: false, value: await execute(event.value) };
         ended = true;
         return { done: true, value: undefined };
       } catch (error) {

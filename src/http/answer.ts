@@ -1,4 +1,4 @@
-import { GraphQLError, type ExecutionResult } from 'graphql';
+import type { ExecutionResult, GraphQLError } from 'graphql';
 
 import { CATALOGUE, type AnyCode } from '../errors.ts';
 import { publicError, type RequestFault } from '../graphql/mask.ts';

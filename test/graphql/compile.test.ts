@@ -10,6 +10,14 @@ const planned = (query: string): boolean => hasPlannedFields(schema, parse(query
 describe('documents with fields that plugin-prisma plans', () => {
   it('are told from hot reads', () => {
     expect(planned('{ viewer { remaining user { balance } } }')).toBe(false);
+    expect(planned('{ viewer { user { apiKeys { edges { node { name limits { daily { used } } } } } } } }')).toBe(
+      false,
+    );
+    expect(planned('{ viewer { user { transactions { edges { node { amount apiKey { name } } } } } } }')).toBe(false);
+    expect(planned('{ viewer { user { usageByDay { date } } } }')).toBe(false);
+    expect(
+      planned('mutation { updateApiKey(input: { id: "x" }) { ... on UpdateApiKeySuccess { apiKey { name } } } }'),
+    ).toBe(false);
     expect(planned('{ node(id: "x") { id } }')).toBe(true);
     expect(planned('fragment F on Query { node(id: "x") { id } } { ...F }')).toBe(true);
   });

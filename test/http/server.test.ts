@@ -3,7 +3,8 @@ import { connect, type Socket } from 'node:net';
 
 import { expect, it } from 'vitest';
 
-import { HTTP_LIMITS, type HttpServerOptions } from '../../src/http/server.ts';
+import { HTTP_LIMITS } from '../../src/http/limits.ts';
+import type { HttpServerOptions } from '../../src/http/server.ts';
 import { exchange, post, startFixture, type RunningFixture } from './fixture.ts';
 
 /** Sends raw bytes and returns all that comes back until the server closes. */
