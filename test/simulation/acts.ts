@@ -15,6 +15,8 @@ const USED = sql(
    union all select day_used, week_used, month_used, reserved from api_key where id = $2`,
 );
 
+const SPARE = sql('simulationSpare', 'select balance - reserved as spare from account where id = $1');
+
 function someSubject(world: World): Subject {
   const { random } = world;
   return random.chance(0.5) ? { accountId: random.pick(world.accounts).id } : { keyId: random.pick(world.keys).id };
@@ -24,10 +26,15 @@ function someSubject(world: World): Subject {
 export async function postSomething(world: World): Promise<void> {
   const { random } = world;
   const kind = random.pick(['DEPOSIT', 'DEPOSIT', 'ADJUSTMENT', 'REVERSAL'] as const);
-  const size = BigInt(random.int(1, random.pick([5_000, 200_000, 2_000_000])));
+  const accountId = random.pick(world.accounts).id;
+  const size =
+    kind === 'ADJUSTMENT'
+      ? await nearSpare(world, accountId)
+      : BigInt(random.int(1, random.pick([5_000, 200_000, 2_000_000])));
+  if (size <= 0n) return;
   const posting: Posting = {
     id: `sim:${world.postings.length}`,
-    accountId: random.pick(world.accounts).id,
+    accountId,
     kind,
     contra: kind === 'ADJUSTMENT' ? 'ADJUST' : 'CUSTODY',
     amount: kind === 'DEPOSIT' ? size : -size,
@@ -39,6 +46,12 @@ export async function postSomething(world: World): Promise<void> {
   const fine = result.outcome === 'APPLIED' || (kind === 'ADJUSTMENT' && result.outcome === 'INSUFFICIENT');
   assertHolds(fine, () => `${result.outcome} for a new posting`);
   if (result.outcome === 'APPLIED') world.postings.push(posting);
+}
+
+/** About what a floor still lets go. */
+async function nearSpare({ db, random }: World, accountId: bigint): Promise<bigint> {
+  const [row] = await db.query<{ spare: bigint }>(SPARE, [accountId]);
+  return (row?.spare ?? 0n) + BigInt(random.int(-40_000, 10_000));
 }
 
 /** The same posting again, the same id with another amount, and the id on another account. */

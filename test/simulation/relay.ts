@@ -33,11 +33,13 @@ export interface Instance {
   readonly leases: Map<bigint, RelayLease>;
   /** STOPPED: as by SIGSTOP, wakes later. */
   state: 'LIVE' | 'STOPPED' | 'CRASHED';
+  /** The ledger has expired it; it may not know yet. */
+  fenced: boolean;
   beatAt: number;
 }
 
 export function newRelay(now: Date): Instance {
-  return { id: randomUUID(), leases: new Map(), state: 'LIVE', beatAt: now.getTime() };
+  return { id: randomUUID(), leases: new Map(), state: 'LIVE', fenced: false, beatAt: now.getTime() };
 }
 
 export function leaseOf(instance: Instance, keyId: bigint): RelayLease {

@@ -90,6 +90,7 @@ export async function deliverLate(world: World): Promise<void> {
   const { instance, requests, lines } = straggler;
   const result = await tick(world.db, instance.id, requests, lines, world.now);
   assertHolds(result.events.length === 0, () => 'a late duplicate made events');
+  assertHolds(result.fenced === instance.fenced, () => `late duplicate: fenced is ${result.fenced}`);
   for (const { outcome } of result.answers) {
     assertHolds(outcome === 'REPLAY', () => `a late duplicate was answered with ${outcome}`);
   }

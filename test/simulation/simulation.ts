@@ -53,9 +53,9 @@ async function advance(world: World): Promise<void> {
   const time = world.now.getTime();
   const draw = random.next();
   let next = time + random.int(20, 900);
-  if (draw < 0.02) next = Math.ceil(time / DAY_MS) * DAY_MS - random.int(1, 2_000);
-  else if (draw < 0.05) next = Math.ceil(time / HOUR_MS) * HOUR_MS - random.int(1, 2_000);
-  else if (draw < 0.12) next = time + random.int(30_000, 400_000);
+  if (draw < 0.03) next = Math.ceil(time / DAY_MS) * DAY_MS - random.int(1, 2_000);
+  else if (draw < 0.06) next = Math.ceil(time / HOUR_MS) * HOUR_MS - random.int(1, 2_000);
+  else if (draw < 0.13) next = time + random.int(30_000, 400_000);
   if (next <= time) next = time + 1;
   if (next - time > BEAT_EVERY_MS) {
     // A relay settles at least once per second: none has a settlement in flight for that long.
@@ -76,10 +76,10 @@ const ACTIONS: readonly (readonly [weight: number, name: string, run: (world: Wo
   [2, 'post again', postAgain],
   [8, 'limit', limitSomething],
   [5, 'bar', barSomething],
-  [4, 'reset', resetSomething],
+  [6, 'reset', resetSomething],
   [1.5, 'merge', mergeSomething],
   [2, 'crash', async (world) => die(world, world.random.pick(live(world)))],
-  [1, 'stop', async (world) => void (world.random.pick(live(world)).state = 'STOPPED')],
+  [2, 'stop', async (world) => void (world.random.pick(live(world)).state = 'STOPPED')],
   [3, 'wake', wake],
   [4, 'expire', expireDead],
   [5, 'close', (world) => close(world.db, world.now)],
@@ -115,6 +115,7 @@ async function expireDead(world: World): Promise<void> {
   for (const { instanceId, lost } of expired) {
     const instance = world.instances.find(({ id }) => id === instanceId);
     if (instance === undefined) continue;
+    instance.fenced = true;
     assertHolds(instance.state !== 'LIVE', () => 'a live instance was fenced');
     const unbilled = [...instance.leases.values()].reduce((sum, lease) => sum + costOf(unsettled(lease)), 0n);
     assertHolds(unbilled <= lost, () => `${unbilled} died with an instance that held ${lost}`);
