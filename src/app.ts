@@ -101,7 +101,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   });
   const activity = createKeyActivity(services);
   teardown.add('key activity', () => activity.close());
-  const cacheMs = db.kind === 'embedded' || config.REDIS_URL !== undefined ? HEARING_CACHE_MS : DEAF_CACHE_MS;
+  const cacheMs = (): number => (db.kind === 'embedded' || hearsOthers() ? HEARING_CACHE_MS : DEAF_CACHE_MS);
   const authenticator = createAuthenticator(services, { cacheMs, activity });
   teardown.add('authenticator', () => authenticator.close());
 

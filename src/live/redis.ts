@@ -41,7 +41,11 @@ export async function redisEvents(url: string, log: Logger): Promise<RedisEvents
   };
   publisher.on('error', complain);
   subscriber.on('error', complain);
-  subscriber.on('close', () => (state.hearing = false));
+  subscriber.on('close', () => {
+    // What others revoke from now on is not heard: caches that relied on it are emptied.
+    if (state.hearing) local.publish('eventsLost', { at: new Date() });
+    state.hearing = false;
+  });
   subscriber.on('ready', () => {
     const heard = (): void => {
       state.hearing = true;

@@ -97,7 +97,7 @@ async function must<Data>(
   credential?: string | null,
 ): Promise<Data> {
   const answer = await server.graphql<Data>(query, variables, ...(credential === undefined ? [] : [credential]));
-  const results = Object.values((answer.data ?? {}) as Record<string, { code?: string } | null>);
+  const results: ({ code?: string } | null)[] = Object.values(answer.data ?? {});
   if (answer.errors !== undefined || results.length === 0 || results.some((result) => result?.code !== undefined)) {
     throw new Error(`${query.trim().slice(0, 60)}…: ${JSON.stringify(answer)}`);
   }

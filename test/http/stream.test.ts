@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 
 import { createClient } from 'graphql-sse';
 import { expect, it, vi } from 'vitest';
@@ -76,7 +76,7 @@ async function openSilence(origin: string): Promise<{ close: () => void; closed:
   const client = request(`${origin}/graphql?query=${query}`, { headers: STREAM, agent: false });
   client.on('error', () => {});
   client.end();
-  const [response] = await once(client, 'response');
+  const [response] = (await once(client, 'response')) as [IncomingMessage];
   const closed = new Promise((resolve) => response.once('close', resolve));
   response.on('error', () => {});
   response.resume();

@@ -67,7 +67,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     closeConnections: () => 0,
   };
   const activity = createKeyActivity(services);
-  const authenticator = createAuthenticator(services, { cacheMs: 1_000, activity });
+  const authenticator = createAuthenticator(services, { cacheMs: () => 1_000, activity });
   const executor = createExecutor({
     schema,
     services,
@@ -146,10 +146,7 @@ export class Customer {
   }
 
   /** Settles bytes of one key, as a meter does. @param events where to publish; absent: nobody is told */
-  async use(
-    events: Events | undefined,
-    { key = 0, product = 'SHARED', up = 0n, down = 0n }: Usage,
-  ): Promise<void> {
+  async use(events: Events | undefined, { key = 0, product = 'SHARED', up = 0n, down = 0n }: Usage): Promise<void> {
     const { id: keyId } = this.key(key);
     let seq = this.#seqs.get(keyId) ?? 0n;
     const want = 10n ** 12n;

@@ -67,7 +67,7 @@ export async function openWorld(): Promise<World> {
   };
   await populate(services);
   const activity = createKeyActivity(services);
-  const authenticator = createAuthenticator(services, { cacheMs: 30_000, activity });
+  const authenticator = createAuthenticator(services, { cacheMs: () => 30_000, activity });
   const authenticate: Parameters<typeof createExecutor>[0]['authenticate'] = (token, address) =>
     authenticator.bearer(token, address);
   const executor = createExecutor({ schema, services, authenticate });

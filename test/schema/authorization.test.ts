@@ -26,7 +26,7 @@ let accounts: Readonly<Record<'owner' | 'stranger' | 'admin', TestAccount>>;
 beforeAll(async () => {
   services = await openTestServices();
   activity = createKeyActivity(services);
-  auth = createAuthenticator(services, { cacheMs: 30_000, activity });
+  auth = createAuthenticator(services, { cacheMs: () => 30_000, activity });
   accounts = {
     owner: await makeAccount(services, { credits: 5n }),
     stranger: await makeAccount(services),

@@ -34,10 +34,10 @@ const PREFIX_LENGTH = 8;
 
 export interface AuthenticatorOptions {
   /**
-   * How long a credential that was found good is believed without asking. Changes are heard at once
-   * where events reach: 30 s embedded or with Redis, 1 s for several instances without.
+   * Milliseconds for which a credential that was found good is believed without asking. Changes are
+   * heard at once where events reach: 30 s embedded or while Redis answers, 1 s otherwise.
    */
-  readonly cacheMs: number;
+  readonly cacheMs: () => number;
   readonly activity: KeyActivity;
 }
 

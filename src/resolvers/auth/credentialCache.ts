@@ -20,13 +20,13 @@ export interface CredentialCache<Entry extends CachedOwner> {
 
 /**
  * A bounded map from credential to owner. Entries go when `credentialsChanged` names them, at once
- * here and on every instance that hears of it, and in any case after `ttlMs`.
+ * here and on every instance that hears of it, and in any case after `ttlMs` (asked for each).
  */
 export function createCredentialCache<Entry extends CachedOwner>(
   events: Events,
-  ttlMs: number,
+  ttlMs: () => number,
 ): CredentialCache<Entry> {
-  const entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES, ttl: ttlMs });
+  const entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES });
   const loading = new Map<string, Promise<Entry | undefined>>();
   // What was read before a change may be older than the change: it is answered, but not kept.
   let generation = 0;
@@ -44,10 +44,16 @@ export function createCredentialCache<Entry extends CachedOwner>(
         entries.delete(name);
     }
   });
+  // Revocations may be among what was lost.
+  const forgetAll = events.subscribe('eventsLost', () => {
+    generation += 1;
+    loading.clear();
+    entries.clear();
+  });
   const loadOnce = async (name: string, load: () => Promise<Entry | undefined>): Promise<Entry | undefined> => {
     const started = generation;
     const entry = await load();
-    if (entry !== undefined && started === generation) entries.set(name, entry);
+    if (entry !== undefined && started === generation) entries.set(name, entry, { ttl: ttlMs() });
     return entry;
   };
   return {
@@ -62,6 +68,7 @@ export function createCredentialCache<Entry extends CachedOwner>(
     },
     close() {
       unsubscribe();
+      forgetAll();
       entries.clear();
     },
   };

@@ -16,7 +16,7 @@ afterAll(() => services[Symbol.asyncDispose]());
 
 function open() {
   const activity = createKeyActivity(services);
-  const auth = createAuthenticator(services, { cacheMs: 30_000, activity });
+  const auth = createAuthenticator(services, { cacheMs: () => 30_000, activity });
   return { activity, auth };
 }
 

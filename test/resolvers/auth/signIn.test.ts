@@ -14,7 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => services[Symbol.asyncDispose]());
 
-const authenticator = () => createAuthenticator(services, { cacheMs: 30_000, activity: createKeyActivity(services) });
+const authenticator = () =>
+  createAuthenticator(services, { cacheMs: () => 30_000, activity: createKeyActivity(services) });
 
 test('a session token names user and session, lasts 15 minutes, and is accepted until then', async () => {
   const { user } = await makeAccount(services);
