@@ -20,6 +20,8 @@ declare
   -- From so many rows on, planning anew for the real row counts is worth its cost.
   c_custom_plan_rows constant integer := 20;
   v_many text := case when cardinality(p_keys) >= c_custom_plan_rows then 'on' else 'off' end;
+  v_keys bigint[] := array(select unnest(p_keys) order by 1);
+  v_accounts bigint[];
   v_now timestamptz;
   v_hour timestamptz;
   v_day timestamptz;
@@ -29,6 +31,8 @@ begin
   perform ledger_assert_isolation();
   -- A generic plan is kept for as long as the connection lives, and may have been made when the
   -- tables were empty: few rows always go through indexes in nested loops, whatever the statistics.
+  -- For the same reason no table below is joined: each row is looked up by itself (scalar subquery,
+  -- lateral with limit or offset, ON CONFLICT), which leaves the planner no way to read all of it.
   perform set_config('plan_cache_mode',
       case v_many when 'on' then 'force_custom_plan' else 'force_generic_plan' end, true),
     set_config('enable_seqscan', v_many, true), set_config('enable_hashjoin', v_many, true),
@@ -41,9 +45,11 @@ begin
       null::bigint, null::bigint, null::bigint, null::bigint;
     return;
   end if;
-  perform 1 from api_key where id = any (p_keys) order by id for no key update;
-  perform 1 from account a where a.id in (select k.account_id from api_key k where k.id = any (p_keys))
-    order by a.id for no key update of a;
+  -- in the order of the sorted arrays, one by one
+  perform (select 1 from api_key k where k.id = u.id for no key update) from unnest(v_keys) as u (id);
+  v_accounts := array(
+    select distinct (select k.account_id from api_key k where k.id = u.id) from unnest(v_keys) as u (id) order by 1);
+  perform (select 1 from account a where a.id = u.id for no key update) from unnest(v_accounts) as u (id);
 
   v_now := ledger_now(p_now);
   v_hour := date_trunc('hour', v_now, 'UTC');
@@ -64,8 +70,12 @@ begin
         bool_or(u.up < 0 or u.down < 0 or product_price(u.product) is null) as bad
       from unnest(p_line_keys, p_line_products, p_line_hours, p_line_ups, p_line_downs)
         as u (key_id, product, hour, up, down)
-      left join usage_hour h on h.key_id = u.key_id and h.product = u.product and h.closed
-        and h.hour = case when u.hour < v_hour then date_trunc('hour', u.hour, 'UTC') end
+      left join lateral (
+        select o.closed from usage_hour o
+        where o.key_id = u.key_id and o.product = u.product
+          and o.hour = case when u.hour < v_hour then date_trunc('hour', u.hour, 'UTC') end
+        limit 1
+      ) h on true
       where u.up <> 0 or u.down <> 0
       group by 1, 2, 3
     ) s
@@ -80,14 +90,19 @@ begin
           and coalesce(c.cost, 0) <= coalesce(l.reserved, 0) then 'APPLIED'
         else 'REFUSED' end as outcome,
       coalesce(c.cost, 0) as cost,
-      coalesce(c.day, 0) as day, coalesce(c.week, 0) as week, coalesce(c.month, 0) as month,
+      -- a window that began later than the current one (the clock went back) counts nothing earlier
+      case when k.day_start > v_day then 0 else coalesce(c.day, 0) end as day,
+      case when k.week_start > v_week then 0 else coalesce(c.week, 0) end as week,
+      case when k.month_start > v_month then 0 else coalesce(c.month, 0) end as month,
       k.reserved as key_reserved, k.day_limit, k.week_limit, k.month_limit,
       case when k.day_start < v_day then 0 else k.day_used end as day_used,
       case when k.week_start < v_week then 0 else k.week_used end as week_used,
       case when k.month_start < v_month then 0 else k.month_used end as month_used
     from unnest(p_keys, p_seqs, p_wants) as r (key_id, seq, want)
-    left join api_key k on k.id = r.key_id
-    left join lease l on l.instance_id = p_instance and l.key_id = r.key_id
+    left join lateral (select * from api_key o where o.id = r.key_id limit 1) k on true
+    left join lateral (
+      select o.seq, o.reserved, o.spent from lease o where o.instance_id = p_instance and o.key_id = r.key_id limit 1
+    ) l on true
     left join (
       select line.key_id, sum(line.cost)::bigint as cost, bool_or(line.bad) as bad,
         -- a byte counts in the windows that contain its hour, not the hour of its settlement
@@ -120,21 +135,24 @@ begin
   purse as materialized (
     select a.id, a.status, a.seq, a.balance as balance_before, a.balance - s.cost as balance,
       a.reserved - s.back as reserved, a.day_limit, a.week_limit, a.month_limit,
-      w.day_used, w.week_used, w.month_used, s.cost, s.day, s.week, s.month, s.back,
+      w.day_used, w.week_used, w.month_used, s.cost, w.day, w.week, w.month, s.back,
       a.balance - s.cost - (a.reserved - s.back) as spare_balance,
-      a.day_limit - w.day_used - s.day - (a.reserved - s.back) as spare_day,
-      a.week_limit - w.week_used - s.week - (a.reserved - s.back) as spare_week,
-      a.month_limit - w.month_used - s.month - (a.reserved - s.back) as spare_month
+      a.day_limit - w.day_used - w.day - (a.reserved - s.back) as spare_day,
+      a.week_limit - w.week_used - w.week - (a.reserved - s.back) as spare_week,
+      a.month_limit - w.month_used - w.month - (a.reserved - s.back) as spare_month
     from (
       select settled.account_id, sum(settled.cost)::bigint as cost, sum(settled.back)::bigint as back,
         sum(settled.day)::bigint as day, sum(settled.week)::bigint as week, sum(settled.month)::bigint as month
       from settled group by settled.account_id
     ) s
-    join account a on a.id = s.account_id
+    join lateral (select * from account o where o.id = s.account_id limit 1) a on true
     cross join lateral (
       select case when a.day_start < v_day then 0 else a.day_used end as day_used,
         case when a.week_start < v_week then 0 else a.week_used end as week_used,
-        case when a.month_start < v_month then 0 else a.month_used end as month_used
+        case when a.month_start < v_month then 0 else a.month_used end as month_used,
+        case when a.day_start > v_day then 0 else s.day end as day,
+        case when a.week_start > v_week then 0 else s.week end as week,
+        case when a.month_start > v_month then 0 else s.month end as month
     ) w
   ),
   -- Chunks shrink with what is left, so that the last credit is shared and not locked up.
@@ -236,46 +254,48 @@ begin
       set seq = excluded.seq, reserved = excluded.reserved, granted = excluded.granted, spent = excluded.spent,
         settled_at = excluded.settled_at
   ),
-  -- A window that began later than the current one (the clock went back) keeps its start and counts
-  -- nothing of an earlier hour.
+  -- These rows exist and are locked: "on conflict" is the update that finds each by its key.
   put_key as (
-    update api_key k set reserved = t.key_reserved + t.gift,
-      day_start = greatest(k.day_start, v_day),
-      day_used = t.day_used + case when k.day_start > v_day then 0 else t.day end,
+    insert into api_key as k (id, account_id, reserved, day_start, day_used, week_start, week_used, month_start,
+      month_used)
+    select t.key_id, t.account_id, t.key_reserved + t.gift, v_day, t.day_used + t.day, v_week, t.week_used + t.week,
+      v_month, t.month_used + t.month
+    from lent t where t.back <> 0 or t.gift <> 0
+    on conflict (id) do update set reserved = excluded.reserved,
       day_base = case when k.day_start < v_day then 0 else k.day_base end,
-      week_start = greatest(k.week_start, v_week),
-      week_used = t.week_used + case when k.week_start > v_week then 0 else t.week end,
+      day_start = greatest(k.day_start, v_day), day_used = excluded.day_used,
       week_base = case when k.week_start < v_week then 0 else k.week_base end,
-      month_start = greatest(k.month_start, v_month),
-      month_used = t.month_used + case when k.month_start > v_month then 0 else t.month end,
-      month_base = case when k.month_start < v_month then 0 else k.month_base end
-    from lent t where k.id = t.key_id and (t.back <> 0 or t.gift <> 0)
+      week_start = greatest(k.week_start, v_week), week_used = excluded.week_used,
+      month_base = case when k.month_start < v_month then 0 else k.month_base end,
+      month_start = greatest(k.month_start, v_month), month_used = excluded.month_used
   ),
   put_account as (
-    update account a set balance = p.balance, reserved = p.reserved + t.gift, seq = a.seq + coalesce(e.events, 0),
-      day_start = greatest(a.day_start, v_day),
-      day_used = p.day_used + case when a.day_start > v_day then 0 else p.day end,
-      day_base = case when a.day_start < v_day then 0 else a.day_base end,
-      week_start = greatest(a.week_start, v_week),
-      week_used = p.week_used + case when a.week_start > v_week then 0 else p.week end,
-      week_base = case when a.week_start < v_week then 0 else a.week_base end,
-      month_start = greatest(a.month_start, v_month),
-      month_used = p.month_used + case when a.month_start > v_month then 0 else p.month end,
-      month_base = case when a.month_start < v_month then 0 else a.month_base end
+    insert into account as a (id, balance, reserved, seq, day_start, day_used, week_start, week_used, month_start,
+      month_used)
+    select p.id, p.balance, p.reserved + t.gift, p.seq + coalesce(e.events, 0), v_day, p.day_used + p.day, v_week,
+      p.week_used + p.week, v_month, p.month_used + p.month
     from purse p
     join (select lent.account_id, sum(lent.gift)::bigint as gift from lent group by 1) t on t.account_id = p.id
     left join (select event.account_id, count(*) as events from event group by 1) e on e.account_id = p.id
-    where a.id = p.id and (p.back <> 0 or t.gift <> 0)
+    where p.back <> 0 or t.gift <> 0
+    on conflict (id) do update set balance = excluded.balance, reserved = excluded.reserved, seq = excluded.seq,
+      day_base = case when a.day_start < v_day then 0 else a.day_base end,
+      day_start = greatest(a.day_start, v_day), day_used = excluded.day_used,
+      week_base = case when a.week_start < v_week then 0 else a.week_base end,
+      week_start = greatest(a.week_start, v_week), week_used = excluded.week_used,
+      month_base = case when a.month_start < v_month then 0 else a.month_base end,
+      month_start = greatest(a.month_start, v_month), month_used = excluded.month_used
   ),
   -- Whoever else holds what is missing is asked to give back what it does not need.
   put_recall as (
     insert into recall (instance_id, key_id, at)
     select distinct l.instance_id, l.key_id, v_now
     from answer t
-    join lease l on l.account_id = t.account_id and l.reserved > 0
-      and (t.reason not like 'KEY%' or l.key_id = t.key_id)
+    cross join lateral (
+      select o.instance_id, o.key_id from lease o where o.account_id = t.account_id and o.reserved > 0 offset 0
+    ) l
+    where t.contended and (t.reason not like 'KEY%' or l.key_id = t.key_id)
       and (l.instance_id, l.key_id) <> (p_instance, t.key_id)
-    where t.contended
     on conflict do nothing
   )
   select 0, 'OK', v_now, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::text,

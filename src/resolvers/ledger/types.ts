@@ -42,7 +42,10 @@ export interface TickAnswer {
   readonly spent: bigint;
   /** Sequence of the last settlement applied. */
   readonly seq: bigint;
-  /** null: got all it asked for. */
+  /**
+   * null: got all it asked for. KEY_REVOKED and ACCOUNT_SUSPENDED are told whatever it asked for; that a limit
+   * was lowered below what is used shows in `left` when nothing is asked for.
+   */
   readonly reason: GrantReason | null;
   /** Somebody else holds unspent credit of this account, and has been asked to give it back. */
   readonly contended: boolean;
