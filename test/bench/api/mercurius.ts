@@ -11,23 +11,60 @@ const SCHEMA = /* GraphQL */ `
   scalar BigInt
   scalar DateTime
   scalar Date
-  enum TransactionType { ADJUSTMENT CONSUMPTION DEPOSIT }
-  type Query { viewer: Viewer }
-  type Mutation { updateApiKey(input: UpdateApiKeyInput!): UpdateApiKeyResult! }
-  type Viewer { user: User! remaining: Credits! }
+  enum TransactionType {
+    ADJUSTMENT
+    CONSUMPTION
+    DEPOSIT
+  }
+  type Query {
+    viewer: Viewer
+  }
+  type Mutation {
+    updateApiKey(input: UpdateApiKeyInput!): UpdateApiKeyResult!
+  }
+  type Viewer {
+    user: User!
+    remaining: Credits!
+  }
   type User {
     balance: Credits!
     apiKeyList: [ApiKey!]!
     transactions(first: Int): UserTransactionsConnection!
     usageByDay(days: Int = 7): [DailyUsage!]!
   }
-  type ApiKey { databaseId: BigInt! name: String! limits: Limits! }
-  type Limits { daily: LimitWindow! weekly: LimitWindow! monthly: LimitWindow! }
-  type LimitWindow { limit: Credits used: Credits! }
-  type UserTransactionsConnection { totalCount: Int! totalAmount: Credits! edges: [UserTransactionsConnectionEdge!]! }
-  type UserTransactionsConnectionEdge { node: Transaction! }
-  type Transaction { databaseId: BigInt! type: TransactionType! amount: Credits! createdAt: DateTime! apiKey: KeyName }
-  type KeyName { databaseId: BigInt! name: String! }
+  type ApiKey {
+    databaseId: BigInt!
+    name: String!
+    limits: Limits!
+  }
+  type Limits {
+    daily: LimitWindow!
+    weekly: LimitWindow!
+    monthly: LimitWindow!
+  }
+  type LimitWindow {
+    limit: Credits
+    used: Credits!
+  }
+  type UserTransactionsConnection {
+    totalCount: Int!
+    totalAmount: Credits!
+    edges: [UserTransactionsConnectionEdge!]!
+  }
+  type UserTransactionsConnectionEdge {
+    node: Transaction!
+  }
+  type Transaction {
+    databaseId: BigInt!
+    type: TransactionType!
+    amount: Credits!
+    createdAt: DateTime!
+    apiKey: KeyName
+  }
+  type KeyName {
+    databaseId: BigInt!
+    name: String!
+  }
   type DailyUsage {
     date: Date!
     shared: ProductUsage!
@@ -36,10 +73,23 @@ const SCHEMA = /* GraphQL */ `
     credits: Credits!
     deposits: Credits!
   }
-  type ProductUsage { bytesUp: BigInt! bytesDown: BigInt! credits: Credits! }
-  input UpdateApiKeyInput { id: ID! dailyLimit: Credits weeklyLimit: Credits monthlyLimit: Credits }
-  type UpdateApiKeySuccess { apiKey: ApiKey! }
-  type NotFoundError { message: String! }
+  type ProductUsage {
+    bytesUp: BigInt!
+    bytesDown: BigInt!
+    credits: Credits!
+  }
+  input UpdateApiKeyInput {
+    id: ID!
+    dailyLimit: Credits
+    weeklyLimit: Credits
+    monthlyLimit: Credits
+  }
+  type UpdateApiKeySuccess {
+    apiKey: ApiKey!
+  }
+  type NotFoundError {
+    message: String!
+  }
   union UpdateApiKeyResult = NotFoundError | UpdateApiKeySuccess
 `;
 
@@ -68,9 +118,7 @@ interface LimitInput {
 
 /** Only what a document selects is read, and once. */
 function viewerFields(context: Context): Promise<ViewerFields> {
-  context.viewer ??= findViewer(context.accountId, context.keyId).then(
-    ([row]) => rows.viewerOf(row!) as ViewerFields,
-  );
+  context.viewer ??= findViewer(context.accountId, context.keyId).then(([row]) => rows.viewerOf(row!) as ViewerFields);
   return context.viewer;
 }
 
@@ -96,7 +144,9 @@ const resolvers = {
       const id = Buffer.from(input.id, 'base64').toString().slice(ID_PREFIX.length);
       const nano = rows.nanoOf([input.dailyLimit, input.weeklyLimit, input.monthlyLimit]);
       const [row] = await limit(accountId, id, nano);
-      return row === undefined ? { message: 'There is no such object.' } : { apiKey: rows.keyOf(rows.withLimits(row, nano)) };
+      return row === undefined
+        ? { message: 'There is no such object.' }
+        : { apiKey: rows.keyOf(rows.withLimits(row, nano)) };
     },
   },
   UpdateApiKeyResult: {

@@ -15,7 +15,11 @@ const HOURS_PER_DAY = 4;
 const PREFIX_LENGTH = 8;
 
 /** Fills an empty database with `scale` × 1,000 accounts that the ledger's own check finds sound. @returns a key of each */
-export async function seed(url: string, masterKey: string, scale: number): Promise<{ callers: Caller[]; about: string }> {
+export async function seed(
+  url: string,
+  masterKey: string,
+  scale: number,
+): Promise<{ callers: Caller[]; about: string }> {
   const migrations = path.join(import.meta.dirname, '../../../prisma/migrations');
   await (await openDatabase({ url, dataDir: '', migrations, onError: () => undefined })).close();
   const accounts = Math.max(1, Math.round(FULL_ACCOUNTS * scale));
@@ -81,9 +85,11 @@ const HOURS = `insert into usage_hour
 
 const WINDOW = (table: string, column: string): string =>
   ['day', 'week', 'month']
-    .map((name) => `update ${table} t set ${name}_used = u.amount, ${name}_start = date_trunc('${name}', now(), 'UTC')
+    .map(
+      (name) => `update ${table} t set ${name}_used = u.amount, ${name}_start = date_trunc('${name}', now(), 'UTC')
       from (select ${column} as id, sum(amount) as amount from usage_hour
-        where hour >= date_trunc('${name}', now(), 'UTC') group by 1) u where u.id = t.id`)
+        where hour >= date_trunc('${name}', now(), 'UTC') group by 1) u where u.id = t.id`,
+    )
     .join(';');
 
 /** Entries (consumption of every hour, 20 deposits, welcome credit) with their hash chains, and all that sums them. */
