@@ -80,8 +80,8 @@ async function measureAll(
   callers: readonly Caller[],
 ): Promise<Map<Entrant, Record<Item, Sample[]>>> {
   const load = fork(fileURLToPath(new URL('api/load.ts', import.meta.url)), { execArgv: ['--import', 'tsx'] });
-  const samples = new Map(
-    entrants.map((entrant) => [entrant, { Q1: [], Q2: [], Q3: [], Q4: [], M1: [] } as Record<Item, Sample[]>]),
+  const samples = new Map<Entrant, Record<Item, Sample[]>>(
+    entrants.map((entrant) => [entrant, { Q1: [], Q2: [], Q3: [], Q4: [], M1: [] }]),
   );
   try {
     for (const item of ITEMS)

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
 
-import { announce, lookupOf, prepared } from './database.ts';
+import { announce, lookupOf, prepared, type Query } from './database.ts';
+import * as rest from './restRows.ts';
 import * as rows from './rows.ts';
 import * as statements from './statements.ts';
 
@@ -8,8 +9,7 @@ import * as statements from './statements.ts';
 const app = Fastify();
 
 /** One route: its rows, which are none when the credential is not good, as a body. */
-function serve<Row>(path: string, text: string, bodyOf: (found: readonly Row[]) => object): void {
-  const query = prepared<Row>(path, text);
+function serve<Row>(query: Query<Row>, path: string, bodyOf: (found: readonly Row[]) => object): void {
   app.get(path, async (request, reply) => {
     const found = await query(lookupOf(request.headers.authorization));
     return found.length === 0 ? refuse(reply) : bodyOf(found);
@@ -19,23 +19,23 @@ function serve<Row>(path: string, text: string, bodyOf: (found: readonly Row[]) 
 const refuse = (reply: FastifyReply): FastifyReply => reply.code(401).send({ code: 'UNAUTHENTICATED' });
 
 const source = statements.BY_CREDENTIAL;
-const viewer = (fields: object): object => ({ data: { viewer: fields } });
-const first = <Row>([row]: readonly Row[]): Row => row!;
+const viewer = prepared<rows.ViewerRow>('viewer', statements.viewer(source));
+const keys = prepared<rows.KeyRow>('keys', statements.keys(source));
+const accountAndKeys = prepared<rest.AccountOrKeyRow>('accountAndKeys', statements.accountAndKeys(source));
+const transactions = prepared<rows.TransactionRow>('transactions', statements.transactions(source));
+const days = prepared<rows.DayRow>('days', statements.days(source));
+const daysAndHours = prepared<rows.PeriodRow>('daysAndHours', statements.daysAndHours(source));
 
-serve<rows.ViewerRow>('/plain/Q1', statements.viewer(source), (found) => viewer(rows.viewerOf(first(found))));
-serve<rows.KeyRow>('/plain/Q2', statements.keys(source), (found) =>
-  viewer({ user: { apiKeyList: found.map(rows.keyOf) } }),
-);
-serve<rows.TransactionRow>('/plain/Q3', statements.transactions(source), (found) =>
-  viewer({ user: { transactions: rows.transactionsOf(found) } }),
-);
-serve<rows.DayRow>('/plain/Q4', statements.days(source), (found) =>
-  viewer({ user: { usageByDay: found.map(rows.dayOf) } }),
-);
-serve<rows.ViewerRow>('/usage', statements.viewer(source), (found) => rows.restRemainingOf(first(found)));
-serve('/keys/usage', statements.accountAndKeys(source), rows.restUsageOf);
-serve('/keys/transactions', statements.transactions(source), rows.restTransactionsOf);
-serve('/keys/usage/daily', statements.daysAndHours(source), rows.restDaysOf);
+const data = (fields: object): object => ({ data: { viewer: fields } });
+
+serve(viewer, '/plain/Q1', ([row]) => data(rows.viewerOf(row!)));
+serve(keys, '/plain/Q2', (found) => data({ user: { apiKeyList: found.map(rows.keyOf) } }));
+serve(transactions, '/plain/Q3', (found) => data({ user: { transactions: rows.transactionsOf(found) } }));
+serve(days, '/plain/Q4', (found) => data({ user: { usageByDay: found.map(rows.dayOf) } }));
+serve(viewer, '/usage', ([row]) => rest.remainingOf(row!));
+serve(accountAndKeys, '/keys/usage', rest.usageOf);
+serve(transactions, '/keys/transactions', rest.transactionsOf);
+serve(daysAndHours, '/keys/usage/daily', rest.daysOf);
 
 const limit = prepared<rows.LimitedKeyRow>('limit', statements.limit(source));
 
@@ -69,7 +69,7 @@ interface RestLimits {
 app.put<{ Body: RestLimits; Params: { id: string } }>('/keys/:id', async (request, reply) => {
   const { daily_limit: day, weekly_limit: week, monthly_limit: month } = request.body;
   const row = await setLimits(request, Number(request.params.id), [day, week, month]);
-  return row === undefined ? refuse(reply) : rows.restKeyOf(row);
+  return row === undefined ? refuse(reply) : rest.keyOf(row);
 });
 
 announce(await app.listen({ host: '127.0.0.1', port: 0 }));

@@ -66,7 +66,7 @@ class Client {
     const bodyAt = headEnd + HEAD_END.length;
     if (this.#received.length < bodyAt + Number(LENGTH.exec(head)?.[1])) return;
     const answer = this.#received;
-    this.#received: Buffer = Buffer.alloc(0);
+    this.#received = Buffer.alloc(0);
     const { resolve, reject } = this.#settle ?? {};
     if (CLOSE.test(head)) this.close();
     if (head.startsWith('HTTP/1.1 200') && LENGTH.test(head) && !answer.includes('"errors"')) resolve?.();

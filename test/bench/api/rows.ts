@@ -1,7 +1,7 @@
 import { formatCredits, parseCredits } from '../../../src/units.ts';
 
-/** From rows of the peers' statements (64-bit integers are text) to the bodies that our server answers. */
-interface Windows {
+/** From rows of the peers' statements (64-bit integers are text) to the GraphQL data that our server answers. */
+export interface Windows {
   readonly day_limit: string | null;
   readonly day_used: string;
   readonly week_limit: string | null;
@@ -18,11 +18,6 @@ export interface ViewerRow {
 export interface KeyRow extends Windows {
   readonly id: string;
   readonly name: string;
-}
-
-export interface AccountOrKeyRow extends Windows {
-  readonly id: string | null;
-  readonly name: string | null;
 }
 
 export interface LimitedKeyRow extends KeyRow {
@@ -45,21 +40,18 @@ export interface TransactionRow {
   readonly product: number | null;
 }
 
-type Amounts = { readonly [Column in `amount_${1 | 2 | 3}`]: string };
+export type Amounts = { readonly [Column in `amount_${1 | 2 | 3}`]: string };
 export type PeriodRow = Amounts & { readonly label: string; readonly deposits: string };
 export type DayRow = PeriodRow & { readonly [Column in `${'up' | 'down'}_${1 | 2 | 3}`]: string };
 
-const credits = (amount: string): string => formatCredits(BigInt(amount));
+export const credits = (amount: string): string => formatCredits(BigInt(amount));
 const creditsOrNull = (amount: string | null): string | null => (amount === null ? null : credits(amount));
-const number = (amount: string): number => Number(credits(amount));
-const numberOrNull = (amount: string | null): number | null => (amount === null ? null : number(amount));
 
 export const viewerOf = ({ balance, remaining }: ViewerRow): object => ({
   user: { balance: credits(balance) },
   remaining: credits(remaining),
 });
 
-/** Of the answer to M1, that is a key whose columns are from before, with the new limits. */
 export const keyOf = (row: KeyRow): object => ({
   databaseId: row.id,
   name: row.name,
@@ -70,7 +62,7 @@ export const keyOf = (row: KeyRow): object => ({
   },
 });
 
-const typeOf = (kind: string): string => (kind === 'DEPOSIT' || kind === 'CONSUMPTION' ? kind : 'ADJUSTMENT');
+export const typeOf = (kind: string): string => (kind === 'DEPOSIT' || kind === 'CONSUMPTION' ? kind : 'ADJUSTMENT');
 
 export const transactionsOf = (rows: readonly TransactionRow[]): object => ({
   totalCount: Number(rows[0]?.total_count),
@@ -86,7 +78,7 @@ export const transactionsOf = (rows: readonly TransactionRow[]): object => ({
   })),
 });
 
-const total = (row: Amounts): bigint => BigInt(row.amount_1) + BigInt(row.amount_2) + BigInt(row.amount_3);
+export const total = (row: Amounts): bigint => BigInt(row.amount_1) + BigInt(row.amount_2) + BigInt(row.amount_3);
 
 export const dayOf = (row: DayRow): object => ({
   date: row.label,
@@ -97,105 +89,11 @@ export const dayOf = (row: DayRow): object => ({
   deposits: credits(row.deposits),
 });
 
-const left = (limit: string | null, used: string): number | null => {
-  if (limit === null) return null;
-  const rest = BigInt(limit) - BigInt(used);
-  return Number(formatCredits(rest < 0n ? 0n : rest));
-};
-
-const restWindows = (row: Windows): object => ({
-  limits: {
-    daily: numberOrNull(row.day_limit),
-    weekly: numberOrNull(row.week_limit),
-    monthly: numberOrNull(row.month_limit),
-  },
-  used: { daily: number(row.day_used), weekly: number(row.week_used), monthly: number(row.month_used) },
-  remaining: {
-    daily: left(row.day_limit, row.day_used),
-    weekly: left(row.week_limit, row.week_used),
-    monthly: left(row.month_limit, row.month_used),
-  },
-});
-
-export const restRemainingOf = (row: ViewerRow): object => ({ remaining: number(row.remaining) });
-
-export const restUsageOf = ([account, ...keys]: readonly AccountOrKeyRow[]): object => ({
-  global: account === undefined ? null : restWindows(account),
-  keys: keys.map((row) => ({ id: Number(row.id), name: row.name, ...restWindows(row) })),
-});
-
-const SUBTYPES: Readonly<Record<string, readonly [number: number, label: string]>> = {
-  1: [1, 'Mutualisé'],
-  2: [2, 'Dédié'],
-  3: [3, 'Navigateur'],
-  DEPOSIT: [1, 'USDT'],
-  ADJUSTMENT: [2, 'Crédit de bienvenue'],
-};
-
-const seconds = (at: Date): string => `${at.toISOString().slice(0, 19)}Z`;
-
-function restTransactionOf(row: TransactionRow): object {
-  const [subtype, label] = SUBTYPES[row.product ?? row.kind] ?? [0, ''];
-  const [currency = null, chain = '0', hash = null] = row.kind === 'DEPOSIT' ? (row.ref?.split(':') ?? []) : [];
-  return {
-    id: Number(row.tx_id),
-    type: typeOf(row.kind).toLowerCase(),
-    subtype,
-    subtype_label: label,
-    amount: number(row.amount),
-    api_key_id: row.key_id === null ? null : Number(row.key_id),
-    api_key_name: row.key_name,
-    tx_hash: hash,
-    status: 'confirmed',
-    confirmations: 0,
-    currency,
-    chain_id: Number(chain),
-    created_at: seconds(row.at),
-  };
-}
-
-export const restTransactionsOf = (rows: readonly TransactionRow[]): object => ({
-  transactions: rows.map(restTransactionOf),
-  total: Number(rows[0]?.total_count),
-  page: 1,
-  limit: 50,
-});
-
-const restPeriodOf = (row: PeriodRow): object => ({
-  mutualise: number(row.amount_1),
-  dedie: number(row.amount_2),
-  navigateur: number(row.amount_3),
-  total: Number(formatCredits(total(row))),
-  deposits: number(row.deposits),
-});
-
-const DAYS = 30;
-
-export const restDaysOf = (rows: readonly PeriodRow[]): object => ({
-  daily: Object.fromEntries(rows.slice(0, DAYS).map((row) => [row.label, restPeriodOf(row)])),
-  hourly: rows.slice(DAYS).map((row) => ({ ...restPeriodOf(row), hour: Number(row.label) })),
-});
-
-export const restKeyOf = (row: LimitedKeyRow): object => ({
-  success: true,
-  key: {
-    id: Number(row.id),
-    name: row.name,
-    key_preview: `${row.prefix}...`,
-    active: 1,
-    daily_limit: numberOrNull(row.day_limit),
-    weekly_limit: numberOrNull(row.week_limit),
-    monthly_limit: numberOrNull(row.month_limit),
-    created_at: seconds(row.created_at),
-    last_used_at: row.last_used_at === null ? null : seconds(row.last_used_at),
-  },
-});
-
 /** Nano-credits of limits as clients send them. */
 export const nanoOf = (limits: readonly (string | number)[]): bigint[] =>
   limits.map((limit) => parseCredits(String(limit)) ?? 0n);
 
-/** A key with the limits that were just set. */
+/** A key with the limits that were just set: the columns of M1's row are from before. */
 export const withLimits = <Row extends KeyRow>(row: Row, [day, week, month]: readonly bigint[]): Row => ({
   ...row,
   day_limit: String(day),
