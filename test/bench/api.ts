@@ -18,11 +18,12 @@ import { ITEMS, requestFor, type Caller, type Item } from './api/work.ts';
 /**
  * CPU per request of our server, through GraphQL and through REST, beside Mercurius + graphql-jit (the best peer of
  * the design study) and a bare fastify + pg handler, on one database. Interleaved: every round measures each cell
- * once. `--rounds N --seconds S`; `BENCH_SCALE=1` is the size of the study (1,000 accounts).
+ * once. `--rounds N --seconds S --warm-up S`; `BENCH_SCALE=1` is the size of the study (1,000 accounts).
  */
 const ROUNDS = argument('rounds', 5);
 const DURATION_MS = argument('seconds', 2) * 1_000;
-const WARM_UP_MS = 1_500;
+/** Our server needs some thousand requests until V8 has compiled all it will; the peers, with less code, fewer. */
+const WARM_UP_MS = argument('warm-up', 5) * 1_000;
 const SCALE = Number(process.env['BENCH_SCALE'] ?? 0.2);
 const CONNECTIONS = 16;
 const COMPARED_CALLERS = 4;
@@ -58,7 +59,9 @@ async function run(url: string): Promise<void> {
   await untilChecked(url);
   console.log(`${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`);
   console.log(`${about}; ${CONNECTIONS} keep-alive connections, credentials of ${callers.length} accounts in turn`);
-  console.log(`median (least–most) of ${ROUNDS} rounds × ${DURATION_MS} ms; all answers compared and equal`);
+  console.log(
+    `median (least–most) of ${ROUNDS} rounds × ${DURATION_MS} ms, after ${WARM_UP_MS} ms each of warm-up; all answers were compared and are equal`,
+  );
   printReport(await measureAll(entrants, callers));
 }
 
