@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { newApiKeySecret } from '../../../src/crypto.ts';
+import { lookupHash, newApiKeySecret } from '../../../src/crypto.ts';
 import { createKeyActivity } from '../../../src/resolvers/apiKeys/keyActivity.ts';
 import { findApiKey } from '../../../src/resolvers/apiKeys/findApiKey.ts';
 import { regenerateApiKey } from '../../../src/resolvers/apiKeys/regenerateApiKey.ts';
@@ -34,7 +34,9 @@ test('a key opens API and proxy for its account, and its use is noted', async ()
     sessionId: null,
     role: 'USER',
   });
-  expect(await auth.proxyKey(secret, address())).toEqual({ key: { keyId: apiKey.id, accountId: user.id } });
+  expect(await auth.proxyKey(secret, address())).toEqual({
+    key: { keyId: apiKey.id, accountId: user.id, lookup: lookupHash(services.keys, secret).toString('hex') },
+  });
   await activity.close();
   expect((await findApiKey(ctx, apiKey.id)).lastUsedAt).toBeInstanceOf(Date);
   auth.close();
