@@ -75,66 +75,52 @@ const masterKey = z.string().transform((text, ctx) => {
   return exact && bytes.length === 32 ? bytes : fault(ctx, 'must be 32 bytes in base64 (openssl rand -base64 32)');
 });
 
-const Environment = z
-  .object({
-    HOST: z
-      .string()
-      .default('127.0.0.1')
-      .refine((text) => ipaddr.isValid(text) || text === 'localhost', { message: 'must be an IP address' }),
-    PORT: port(4000),
-    SOCKS_SHARED_PORT: port(1080),
-    SOCKS_DEDICATED_PORT: port(1081),
-    BROWSER_PORT: port(8080),
-    DATA_DIR: z
-      .string()
-      .default('./data')
-      .transform((text) => path.resolve(text)),
-    DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
-    REDIS_URL: url(['redis:', 'rediss:']).optional(),
-    PUBLIC_URL: url(['http:', 'https:'])
-      .transform((text) => text.replace(/\/+$/, ''))
-      .optional(),
-    MASTER_KEY: masterKey.optional(),
-    ADMIN_EMAIL: z
-      .email({ message: 'must be an e-mail address' })
-      .or(z.literal('admin@localhost'))
-      .default('admin@localhost'),
-    ADMIN_PASSWORD: z.string().min(12, { message: 'must have at least 12 characters' }).max(1024).optional(),
-    ADMIN_API_KEY: z
-      .string()
-      .regex(/^lpf_[0-9a-f]{32}$/, { message: 'must be lpf_ and 32 lower-case hexadecimal digits' })
-      .optional(),
-    WELCOME_CREDITS: credits.optional(),
-    SMTP_URL: url(['smtp:', 'smtps:']).optional(),
-    EGRESS_ALLOW: cidrs,
-    EXITS_SHARED: exits,
-    EXITS_DEDICATED: exits,
-    RELAY: z.enum(['auto', 'fast', 'portable'], { message: 'must be auto, fast or portable' }).default('auto'),
-    RELAY_WORKERS: whole(1, 1, 64),
-    SOCKS_IDLE_TIMEOUT: whole(300, 1, 86_400),
-    MAX_CONNECTIONS_PER_KEY: whole(10_000, 1, 1_000_000),
-    MAX_SUBSCRIPTIONS_PER_ACCOUNT: whole(5_000, 1, 1_000_000),
-    AUTH_MAX_FAILURES: whole(10, 1, 1_000_000),
-    LPF_SESSION_TTL: duration('7d'),
-    LOG_LEVEL: z
-      .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-        message: 'must be fatal, error, warn, info, debug, trace or silent',
-      })
-      .default('info'),
-  })
-  .superRefine((values, ctx) => {
-    if (values.DATABASE_URL !== undefined && values.MASTER_KEY === undefined) {
-      ctx.addIssue({
-        code: 'custom',
-        path: ['MASTER_KEY'],
-        message:
-          'is required with DATABASE_URL: 32 bytes in base64 (openssl rand -base64 32), the same for every instance',
-      });
-    }
-    if (values.RELAY === 'fast') {
-      ctx.addIssue({ code: 'custom', path: ['RELAY'], message: 'fast is not in this version; use auto or portable' });
-    }
-  });
+const Environment = z.object({
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .refine((text) => ipaddr.isValid(text) || text === 'localhost', { message: 'must be an IP address' }),
+  PORT: port(4000),
+  SOCKS_SHARED_PORT: port(1080),
+  SOCKS_DEDICATED_PORT: port(1081),
+  BROWSER_PORT: port(8080),
+  DATA_DIR: z
+    .string()
+    .default('./data')
+    .transform((text) => path.resolve(text)),
+  DATABASE_URL: url(['postgres:', 'postgresql:']).optional(),
+  REDIS_URL: url(['redis:', 'rediss:']).optional(),
+  PUBLIC_URL: url(['http:', 'https:'])
+    .transform((text) => text.replace(/\/+$/, ''))
+    .optional(),
+  MASTER_KEY: masterKey.optional(),
+  ADMIN_EMAIL: z
+    .email({ message: 'must be an e-mail address' })
+    .or(z.literal('admin@localhost'))
+    .default('admin@localhost'),
+  ADMIN_PASSWORD: z.string().min(12, { message: 'must have at least 12 characters' }).max(1024).optional(),
+  ADMIN_API_KEY: z
+    .string()
+    .regex(/^lpf_[0-9a-f]{32}$/, { message: 'must be lpf_ and 32 lower-case hexadecimal digits' })
+    .optional(),
+  WELCOME_CREDITS: credits.optional(),
+  SMTP_URL: url(['smtp:', 'smtps:']).optional(),
+  EGRESS_ALLOW: cidrs,
+  EXITS_SHARED: exits,
+  EXITS_DEDICATED: exits,
+  RELAY: z.enum(['auto', 'fast', 'portable'], { message: 'must be auto, fast or portable' }).default('auto'),
+  RELAY_WORKERS: whole(1, 1, 64),
+  SOCKS_IDLE_TIMEOUT: whole(300, 1, 86_400),
+  MAX_CONNECTIONS_PER_KEY: whole(10_000, 1, 1_000_000),
+  MAX_SUBSCRIPTIONS_PER_ACCOUNT: whole(5_000, 1, 1_000_000),
+  AUTH_MAX_FAILURES: whole(10, 1, 1_000_000),
+  LPF_SESSION_TTL: duration('7d'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      message: 'must be fatal, error, warn, info, debug, trace or silent',
+    })
+    .default('info'),
+});
 
 /**
  * Reads the configuration. An empty value counts as unset.
@@ -143,9 +129,24 @@ const Environment = z
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const result = Environment.safeParse(given);
-  if (result.success) return Object.freeze(result.data);
-  const faults = result.error.issues.map((issue) => `  ${issue.path.join('.')} ${issue.message}`);
-  throw new ConfigError(`The configuration cannot be used:\n${faults.join('\n')}`);
+  const malformed = result.success
+    ? []
+    : result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const faults = [...malformed, ...contradictions(given)];
+  if (result.success && faults.length === 0) return Object.freeze(result.data);
+  throw new ConfigError(`The configuration cannot be used:\n${faults.map((text) => `  ${text}`).join('\n')}`);
+}
+
+/** Faults of values that are well-formed by themselves: looked for also when others are not. */
+function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
+  const faults: string[] = [];
+  if (given['DATABASE_URL'] !== undefined && given['MASTER_KEY'] === undefined) {
+    faults.push(
+      'MASTER_KEY is required with DATABASE_URL: 32 bytes in base64 (openssl rand -base64 32), the same for every instance',
+    );
+  }
+  if (given['RELAY'] === 'fast') faults.push('RELAY fast is not in this version; use auto or portable');
+  return faults;
 }
 
 function list(text: string): string[] {

@@ -26,10 +26,19 @@ async function drain(running: App): Promise<void> {
 }
 
 function fail(error: unknown): never {
-  const expected = error instanceof ConfigError || error instanceof DataDirectoryInUse;
-  const text = error instanceof Error ? (expected ? error.message : error.stack) : String(error);
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${explain(error)}\n`);
   process.exit(1);
+}
+
+/** What the operator can mend is said in a sentence; a fault of the program shows where it happened. */
+function explain(error: unknown): string {
+  if (error instanceof ConfigError || error instanceof DataDirectoryInUse) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen') return `A listener could not start; set its port to another one (${error.message})`;
+  if (syscall === 'connect') return `The database cannot be reached; look at DATABASE_URL (${error.message})`;
+  if (code !== undefined && syscall !== undefined) return `The server could not start: ${error.message}`;
+  return error.stack ?? error.message;
 }
 
 process.on('SIGTERM', onSignal);

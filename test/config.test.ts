@@ -62,6 +62,13 @@ test('every malformed value is named in one message, and no secret is repeated',
   expect(fault.message.split('\n')).toHaveLength(1 + Object.keys(env).length);
 });
 
+test('a contradiction is named beside a malformed value of any kind', () => {
+  for (const malformed of [{ EGRESS_ALLOW: '1.2.3.4' }, { LPF_SESSION_TTL: '7' }, { PORT: 'abc' }]) {
+    const { message } = catchConfigError({ RELAY: 'fast', DATABASE_URL: 'postgres://h/d', ...malformed });
+    for (const name of ['RELAY', 'MASTER_KEY', ...Object.keys(malformed)]) expect(message).toContain(`  ${name} `);
+  }
+});
+
 test('DATABASE_URL requires MASTER_KEY', () => {
   const fault = catchConfigError({ DATABASE_URL: 'postgres://h/d' });
   expect(fault.message).toContain('MASTER_KEY is required with DATABASE_URL');

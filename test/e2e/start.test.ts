@@ -8,8 +8,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 const root = path.join(import.meta.dirname, '../..');
 /** What a fresh clone does not have. */
 const NOT_CLONED = new Set(['node_modules', 'dist', 'data', '.git', 'prisma/generated']);
-/** Promised for a fresh clone, from `npm start` to the ready line, building included. */
-const READY_LIMIT_MS = 15_000;
+/**
+ * From `npm start` to the ready line, building included. A fresh clone is promised 15 s, which CI asks for while
+ * nothing else runs (`READY_LIMIT_MS`); beside other tests the time says nothing.
+ */
+const READY_LIMIT_MS = Number(process.env['READY_LIMIT_MS'] ?? 60_000);
 
 /** Three builds' worth of waiting, on a busy machine. */
 const TEST_TIMEOUT_MS = 90_000;
