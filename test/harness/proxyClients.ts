@@ -1,6 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { SocksProxyAgent } from 'socks-proxy-agent';
@@ -100,4 +103,32 @@ async function text(stream: AsyncIterable<Buffer>): Promise<string> {
   return (await buffer(stream)).toString();
 }
 
-export const PROXY_CLIENTS: readonly ProxyClient[] = [curl, pySocks, socksProxyAgent];
+const PROXYCHAINS = '/usr/bin/proxychains4';
+
+/** proxychains: the connections of a program that knows no proxy, here curl. It sends credentials only when there is a password. */
+export const proxychains: ProxyClient = {
+  name: 'proxychains4',
+  available: existsSync(PROXYCHAINS),
+  download: (proxy, url) => chained(proxy, ['-o', '/dev/null', '-w', '%{size_download}', url]),
+  upload: (proxy, url, bytes) =>
+    chained(proxy, ['-H', 'expect:', '--data-binary', '@-', url], Buffer.alloc(bytes, 'up')),
+};
+
+async function chained(proxy: string, options: readonly string[], body = Buffer.alloc(0)): Promise<number> {
+  const { hostname, port, username, password } = new URL(`tcp://${proxy}`);
+  const folder = await mkdtemp(path.join(tmpdir(), 'proxychains-'));
+  try {
+    const file = path.join(folder, 'proxychains.conf');
+    const line = ['socks5', hostname, port, username, password].join(' ');
+    await writeFile(file, `strict_chain\nproxy_dns\n[ProxyList]\n${line}\n`);
+    const limits = ['-sS', '--fail', '--noproxy', '*', '--max-time', String(TIMEOUT_SECONDS)];
+    const child = spawn(PROXYCHAINS, ['-q', '-f', file, 'curl', ...limits, ...options]);
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(body);
+    return Number(await text(child.stdout));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+export const PROXY_CLIENTS: readonly ProxyClient[] = [curl, pySocks, socksProxyAgent, proxychains];

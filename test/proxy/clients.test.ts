@@ -10,11 +10,12 @@ import { KEY } from '../harness/socksMessages.ts';
 
 const run = promisify(execFile);
 
-/** The greeting table: what real clients send for each form of the credentials. PySocks sends none without a password. */
+/** The greeting table: what real clients send for each form of the credentials. Some send none without a password. */
 const FORMS = [KEY, `${KEY}:`, `${KEY}:x`];
+const NEEDS_PASSWORD = ['PySocks', 'proxychains4'];
 
 describe.each(PROXY_CLIENTS)('$name', (client) => {
-  const forms = client.name === 'PySocks' ? FORMS.slice(2) : FORMS;
+  const forms = NEEDS_PASSWORD.includes(client.name) ? FORMS.slice(2) : FORMS;
   test.runIf(client.available).each(forms)('downloads and uploads as %s', async (credentials) => {
     await using origin = await startOrigin();
     await using proxy = await startProxy();
