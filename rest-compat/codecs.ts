@@ -43,13 +43,10 @@ const asText = (value: BigIntText | CreditsText | DateText | DateTimeText | Glob
 
 /** Most text goes into JSON as it is; looking costs a third of `JSON.stringify`. */
 const NEEDS_ESCAPE = /[^ !#-[\]-~\u00a0-\ud7ff]/;
-/** Half of a pair: no Unicode text. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
-/** Text that a database can hold: without NUL. */
+/** Any text: what it may hold is for the operation to say. */
 export const text: Codec<string> = onString({
   expects: 'text',
-  readText: (value) => (value.includes('\0') || LONE_SURROGATE.test(value) ? undefined : value),
+  readText: (value) => value,
   write: (value) => (NEEDS_ESCAPE.test(value) ? JSON.stringify(value) : `"${value}"`),
   schema: { type: 'string' },
 });
@@ -70,15 +67,14 @@ export const flag: Codec<boolean> = onNumber({
   schema: { type: 'integer', enum: [0, 1] },
 });
 
-const INTEGER = /^-?\d{1,40}$/;
-const clamp = (value: bigint, least: number, most: number): number =>
-  value < BigInt(least) ? least : value > BigInt(most) ? most : Number(value);
+/** Digits alone: `1e9` is none. */
+const INTEGER = /^-?\d+$/;
 
-/** Integer; outside `least`..`most` the nearest bound is taken. */
+/** Integer; outside `least`..`most` (safe integers) the nearest bound is taken, however long the number is. */
 export function integer(least: number, most: number): Codec<number> {
   return onNumber({
     expects: 'integer',
-    readText: (value) => (INTEGER.test(value) ? clamp(BigInt(value), least, most) : undefined),
+    readText: (value) => (INTEGER.test(value) ? Math.min(Math.max(Number(value), least), most) : undefined),
     write: (value) => String(value),
     schema: { type: 'integer' },
   });

@@ -46,7 +46,7 @@ export type ErrorCode =
   | 'KEY_NOT_RECOVERABLE'
   /** There is no such object. */
   | 'NOT_FOUND'
-  /** Too many failed attempts; wait before the next one. */
+  /** Too many attempts; wait before the next one. */
   | 'THROTTLED'
   /** The account has too many subscriptions open; close one first. */
   | 'TOO_MANY_SUBSCRIPTIONS'
@@ -198,6 +198,7 @@ export type RevealApiKeyMutation = { readonly revealApiKey:
     | { readonly __typename: 'InputError', readonly field: string | null, readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RevealApiKeySuccess', readonly secret: string }
+    | { readonly __typename: 'ThrottledError', readonly retryAfterSeconds: number | null, readonly code: ErrorCode, readonly message: string }
    };
 
 export type RegenerateApiKeyMutationVariables = Exact<{

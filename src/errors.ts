@@ -19,7 +19,7 @@ export const CATALOGUE = {
   USERNAME_TAKEN: { status: 409, message: 'Another account has this username.' },
   IDEMPOTENCY_MISMATCH: { status: 409, message: 'The idempotency key was used with another account or amount.' },
   INSUFFICIENT_CREDIT: { status: 402, message: 'The balance does not cover this.' },
-  THROTTLED: { status: 429, message: 'Too many failed attempts; wait before the next one.' },
+  THROTTLED: { status: 429, message: 'Too many attempts; wait before the next one.' },
   TOO_MANY_SUBSCRIPTIONS: { status: 429, message: 'The account has too many subscriptions open; close one first.' },
   UNAVAILABLE: { status: 503, message: 'The service cannot do this now; try again shortly.' },
   INTERNAL: { status: 500, message: 'Something went wrong on our side.' },

@@ -1,41 +1,62 @@
 import type { Redis } from 'ioredis';
-import { RateLimiterMemory, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible';
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes, type RateLimiterAbstract } from 'rate-limiter-flexible';
 
 import { sha256 } from './crypto.ts';
 
 const WINDOW_SECONDS = 15 * 60;
+/** Secrets that one account may have revealed within 15 minutes: no client needs them one after the other. */
+export const MAX_REVEALS = 30;
 
-/**
- * Counts failed authentications per (client address, e-mail or key prefix): one counter for
- * GraphQL, REST and SOCKS. A success clears it.
- */
+/** Counts what must not happen too often within 15 minutes, over GraphQL, REST and SOCKS alike. */
 export interface Throttle {
+  // Failed authentications, per (client address, e-mail or key prefix); a success clears them.
   /** Seconds to wait, or undefined when an attempt is allowed. */
   blockedFor(clientAddress: string, subject: string): Promise<number | undefined>;
   failed(clientAddress: string, subject: string): Promise<void>;
   succeeded(clientAddress: string, subject: string): Promise<void>;
+  /** Counts a reveal by an account. @returns seconds to wait instead when there were `MAX_REVEALS` */
+  reveal(accountId: bigint): Promise<number | undefined>;
 }
 
-/** @param maxFailures within 15 minutes; with Redis the instances of a fleet count together */
+/** @param maxFailures authentications that may fail within 15 minutes; with Redis the instances of a fleet count together */
 export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
-  const options = { points: maxFailures, duration: WINDOW_SECONDS, keyPrefix: 'passerelle:auth' };
-  const memory = new RateLimiterMemory(options);
-  const limiter: RateLimiterAbstract =
-    redis === undefined ? memory : new RateLimiterRedis({ ...options, storeClient: redis, insuranceLimiter: memory });
+  const failures = createLimiter('auth', maxFailures, redis);
+  const reveals = createLimiter('reveal', MAX_REVEALS, redis);
   // Subjects are hashed: neither e-mail addresses nor pieces of keys lie in Redis in clear.
   const counter = (address: string, subject: string): string =>
     sha256(`${address} ${subject}`).toString('base64url').slice(0, 22);
   return {
     async blockedFor(clientAddress, subject) {
-      const state = await limiter.get(counter(clientAddress, subject));
+      const state = await failures.get(counter(clientAddress, subject));
       if (state === null || state.consumedPoints < maxFailures) return undefined;
-      return Math.max(1, Math.ceil(state.msBeforeNext / 1000));
+      return secondsToWait(state);
     },
     async failed(clientAddress, subject) {
-      await limiter.penalty(counter(clientAddress, subject), 1);
+      await failures.penalty(counter(clientAddress, subject), 1);
     },
     async succeeded(clientAddress, subject) {
-      await limiter.delete(counter(clientAddress, subject));
+      await failures.delete(counter(clientAddress, subject));
+    },
+    async reveal(accountId) {
+      try {
+        await reveals.consume(accountId.toString());
+        return undefined;
+      } catch (refused) {
+        if (refused instanceof RateLimiterRes) return secondsToWait(refused);
+        throw refused;
+      }
     },
   };
+}
+
+/** @param name keeps its counters apart from those of other limiters */
+function createLimiter(name: string, points: number, redis: Redis | undefined): RateLimiterAbstract {
+  const options = { points, duration: WINDOW_SECONDS, keyPrefix: `passerelle:${name}` };
+  const memory = new RateLimiterMemory(options);
+  if (redis === undefined) return memory;
+  return new RateLimiterRedis({ ...options, storeClient: redis, insuranceLimiter: memory });
+}
+
+function secondsToWait({ msBeforeNext }: RateLimiterRes): number {
+  return Math.max(1, Math.ceil(msBeforeNext / 1000));
 }

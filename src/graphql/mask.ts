@@ -4,28 +4,26 @@ import { ForbiddenError } from '@pothos/plugin-scope-auth';
 import { InputValidationError } from '@pothos/plugin-validation';
 import { GraphQLError, type SourceLocation } from 'graphql';
 
-import { sqlState } from '../database/sql.ts';
 import { AppError, CATALOGUE, type ErrorCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** Characters of a public message: some repeat parts of what was sent. */
 const MAX_MESSAGE = 1_000;
 
-/** SQLSTATE character_not_in_repertoire: a text with U+0000. */
-const UNSTORABLE_TEXT = '22021';
-
 /** Codes of faults in the request itself, which never reaches an operation. */
-export type RequestFault =
-  | 'BAD_REQUEST'
-  | 'GRAPHQL_PARSE_FAILED'
-  | 'GRAPHQL_VALIDATION_FAILED'
-  | 'DOCUMENT_LIMIT_EXCEEDED'
-  | 'OPERATION_TOO_COSTLY'
-  | 'OPERATION_RESOLUTION_FAILED'
-  | 'METHOD_NOT_ALLOWED'
-  | 'NOT_ACCEPTABLE'
-  | 'UNSUPPORTED_MEDIA_TYPE'
-  | 'PAYLOAD_TOO_LARGE';
+export const REQUEST_FAULTS = [
+  'BAD_REQUEST',
+  'GRAPHQL_PARSE_FAILED',
+  'GRAPHQL_VALIDATION_FAILED',
+  'DOCUMENT_LIMIT_EXCEEDED',
+  'OPERATION_TOO_COSTLY',
+  'OPERATION_RESOLUTION_FAILED',
+  'METHOD_NOT_ALLOWED',
+  'NOT_ACCEPTABLE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'PAYLOAD_TOO_LARGE',
+] as const;
+export type RequestFault = (typeof REQUEST_FAULTS)[number];
 
 /** A public error with a code; it keeps the place in the document and the path of `source`. */
 export function publicError(
@@ -60,8 +58,6 @@ export function maskError(error: unknown, anonymous: boolean, log: Logger): Grap
   // Arguments that only show at run time, such as a null for a non-null argument with a default.
   if (cause instanceof GraphQLError && cause.nodes !== undefined && cause.path === undefined)
     return publicError('BAD_INPUT', cause.message, place);
-  if (sqlState(cause) === UNSTORABLE_TEXT)
-    return publicError('BAD_INPUT', 'A text holds a character that cannot be stored.', place);
   const requestId = randomBytes(8).toString('hex');
   log.error({ err: cause, path: place?.path?.join('.'), requestId }, 'operation failed');
   return publicError('INTERNAL', CATALOGUE.INTERNAL.message, place, { requestId });

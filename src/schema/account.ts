@@ -13,7 +13,7 @@ import { builder } from './builder.ts';
 import { RoleEnum, WindowEnum } from './enums.ts';
 import { ConflictError, CreditError, failures, NotFoundError } from './errors.ts';
 import { databaseId } from './ids.ts';
-import { limitFields } from './inputs.ts';
+import { grant, limitFields, MAX_GRANT_CREDITS, plainText } from './inputs.ts';
 import { Transaction } from './transaction.ts';
 import { User } from './user.ts';
 
@@ -22,23 +22,23 @@ const CreateAccountInput = builder.inputType('CreateAccountInput', {
   fields: (t) => ({
     email: t.string({
       required: true,
-      validate: z.string().trim().max(254, 'is too long').pipe(z.email('must be an e-mail address')),
+      validate: plainText.trim().max(254, 'is too long').pipe(z.email('must be an e-mail address')),
       description: 'E-mail address; kept in lower case.',
     }),
     password: t.string({
       required: true,
-      validate: z.string().min(8, 'must have at least 8 characters').max(1000, 'is too long'),
+      validate: plainText.min(8, 'must have at least 8 characters').max(1000, 'is too long'),
       description: 'Password, at least 8 characters.',
     }),
     username: t.string({
-      validate: z.string().trim().min(1, 'must not be empty').max(50, 'is too long').nullish(),
+      validate: plainText.trim().min(1, 'must not be empty').max(50, 'is too long').nullish(),
       description: 'Display name, unique.',
     }),
     role: t.field({ type: RoleEnum, required: true, defaultValue: 'USER', description: 'What the account may do.' }),
     credits: t.field({
       type: 'Credits',
-      validate: z.bigint().min(0n, 'must not be negative').nullish(),
-      description: 'Credit to begin with: an adjustment.',
+      validate: grant.min(0n, 'must not be negative').nullish(),
+      description: `Credit to begin with: an adjustment, at most ${MAX_GRANT_CREDITS}.`,
     }),
   }),
 });
@@ -55,17 +55,17 @@ const AdjustBalanceInput = builder.inputType('AdjustBalanceInput', {
     amount: t.field({
       type: 'Credits',
       required: true,
-      validate: z.bigint().refine((amount) => amount !== 0n, 'must not be zero'),
-      description: 'Signed: positive gives, negative takes.',
+      validate: grant.refine((amount) => amount !== 0n, 'must not be zero'),
+      description: `Signed: positive gives, negative takes; at most ${MAX_GRANT_CREDITS} either way, and what a balance holds: about 9.2 × 10^9 credits.`,
     }),
     reason: t.string({
       required: true,
-      validate: z.string().trim().min(1, 'must not be empty').max(500, 'is too long'),
+      validate: plainText.trim().min(1, 'must not be empty').max(500, 'is too long'),
       description: 'Why; the customer sees it.',
     }),
     idempotencyKey: t.string({
       required: true,
-      validate: z.string().min(1, 'must not be empty').max(200, 'is too long'),
+      validate: plainText.min(1, 'must not be empty').max(200, 'is too long'),
       description: 'Made by the caller: the same key adjusts once. IDEMPOTENCY_MISMATCH with another user or amount.',
     }),
   }),

@@ -50,7 +50,7 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     lastUsedAt: t.expose('lastUsedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it last authenticated, for the proxy or the API.',
+      description: 'When it last authenticated, for the proxy or the API: to the minute.',
     }),
     revokedAt: t.expose('revokedAt', {
       type: 'DateTime',
@@ -60,7 +60,8 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     lastRefusal: t.field({
       type: Refusal,
       nullable: true,
-      description: 'Why the proxy last refused or ended a connection of this key; null when it never did.',
+      description:
+        'Why the proxy last refused or ended a connection of this key, written within a second; null when it never did.',
       resolve: ({ refusalCode, refusalMessage, refusedAt }) =>
         refusalCode === null || refusedAt === null
           ? null

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 import { createApiKey } from '../resolvers/apiKeys/createApiKey.ts';
 import { regenerateApiKey } from '../resolvers/apiKeys/regenerateApiKey.ts';
 import { revealApiKey } from '../resolvers/apiKeys/revealApiKey.ts';
@@ -8,11 +6,11 @@ import type { KeyRow } from '../resolvers/apiKeys/rows.ts';
 import { updateApiKey } from '../resolvers/apiKeys/updateApiKey.ts';
 import { ApiKey } from './apiKey.ts';
 import { builder } from './builder.ts';
-import { ConflictError, failures, NotFoundError } from './errors.ts';
+import { ConflictError, failures, NotFoundError, ThrottledError } from './errors.ts';
 import { databaseId } from './ids.ts';
-import { limitFields } from './inputs.ts';
+import { limitFields, plainText } from './inputs.ts';
 
-const keyName = z.string().trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters');
+const keyName = plainText.trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters');
 
 const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
   description: 'A new API key. Absent limits are none.',
@@ -111,9 +109,10 @@ builder.mutationFields((t) => ({
   }),
   revealApiKey: t.withAuth({ authenticated: true }).field({
     type: RevealApiKeySuccess,
-    description: 'Shows the secret of an active API key again.',
+    description:
+      'Shows the secret of an active API key again; an account may do so 30 times within 15 minutes (THROTTLED).',
     args: { input: t.arg({ type: RevealApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: failures(NotFoundError, ConflictError),
+    errors: failures(NotFoundError, ConflictError, ThrottledError),
     resolve: (_root, { input }, ctx) => revealApiKey(ctx, databaseId('ApiKey', input.id)),
   }),
   regenerateApiKey: t.withAuth({ authenticated: true }).field({

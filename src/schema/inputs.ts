@@ -1,8 +1,26 @@
 import { z } from 'zod';
 
+import { NANO } from '../units.ts';
 import type { builder } from './builder.ts';
 
 type Fields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0];
+
+/** What no text may hold: PostgreSQL refuses U+0000, and UTF-8 has no halves of surrogate pairs: they would be replaced. */
+const UNFIT = /[\p{Cc}\p{Cs}]/u;
+
+/** Every text that somebody writes starts from this one: a single line of whole characters. */
+export const plainText = z
+  .string()
+  .refine((value) => !UNFIT.test(value), 'must not hold control characters or unpaired surrogates');
+
+/** Most credits that the operator gives or takes at once; a balance holds about nine times as many. */
+export const MAX_GRANT_CREDITS = 1_000_000_000n;
+
+/** Nano-credits that the operator gives or takes. */
+export const grant = z
+  .bigint()
+  .min(-MAX_GRANT_CREDITS * NANO, `must be at least -${MAX_GRANT_CREDITS} credits`)
+  .max(MAX_GRANT_CREDITS * NANO, `must be at most ${MAX_GRANT_CREDITS} credits`);
 
 const limit = z.bigint().min(0n, 'must not be negative').nullish();
 

@@ -1,9 +1,8 @@
-import { z } from 'zod';
-
 import { signIn, type SignedIn } from '../resolvers/auth/signIn.ts';
 import { builder } from './builder.ts';
 import { SessionKindEnum } from './enums.ts';
 import { AuthenticationError, ForbiddenError, InputError, ThrottledError } from './errors.ts';
+import { plainText } from './inputs.ts';
 import { User } from './user.ts';
 
 const SignInInput = builder.inputType('SignInInput', {
@@ -11,12 +10,12 @@ const SignInInput = builder.inputType('SignInInput', {
   fields: (t) => ({
     email: t.string({
       required: true,
-      validate: z.string().min(1, 'must not be empty').max(254, 'is too long'),
+      validate: plainText.min(1, 'must not be empty').max(254, 'is too long'),
       description: 'E-mail address, in any case.',
     }),
     password: t.string({
       required: true,
-      validate: z.string().min(1, 'must not be empty').max(1000, 'is too long'),
+      validate: plainText.min(1, 'must not be empty').max(1000, 'is too long'),
       description: 'Password.',
     }),
     kind: t.field({

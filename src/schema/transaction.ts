@@ -1,6 +1,6 @@
 import { connectTransactions } from '../resolvers/usage/connectTransactions.ts';
 import { findTransaction } from '../resolvers/usage/findTransaction.ts';
-import { pageTransactions, type TransactionPageRow } from '../resolvers/usage/pageTransactions.ts';
+import { MAX_PAGE_NUMBER, pageTransactions, type TransactionPageRow } from '../resolvers/usage/pageTransactions.ts';
 import { balanceSummary, type SubtypeTotal, type TypeTotal } from '../resolvers/usage/balanceSummary.ts';
 import { subtypeLabel, type TransactionRow } from '../resolvers/usage/transactionRows.ts';
 import { ApiKey } from './apiKey.ts';
@@ -145,7 +145,7 @@ builder.prismaObjectFields(User, (t) => ({
     args: {
       page: t.arg.int({
         defaultValue: 1,
-        description: 'Page number from 1; smaller ones are clamped.',
+        description: `Page number: clamped to 1..${MAX_PAGE_NUMBER}.`,
       }),
       limit: t.arg.int({ defaultValue: DEFAULT_PAGE, description: 'Length of a page: clamped to 1..100.' }),
       type: t.arg({ type: TransactionTypeEnum, description: 'Only of this type.' }),

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lpf } from '../../rest-compat/dialects/lpf.ts';
 import { createRestHandler } from '../../rest-compat/handler.ts';
 import type { RestReply } from '../../rest-compat/errors.ts';
+import { MAX_REVEALS } from '../../src/throttle.ts';
 import { openWorld, SECRETS, type World } from './world.ts';
 
 let world: World;
@@ -84,6 +85,19 @@ describe('any body and query', () => {
     }
     expect([...counts.keys()]).toEqual(expect.arrayContaining([200, 400, 404]));
     expect(world.logged.filter((line) => line.includes('"level":50'))).toEqual([]);
+  });
+});
+
+describe('reveals', () => {
+  it('beyond the allowed number are 429 with the seconds to wait', async () => {
+    const reveal = (): Promise<RestReply> => send('GET', '/keys/3/reveal', '', SECRETS.stranger);
+    for (let n = 0; n < MAX_REVEALS; n += 1) expect((await reveal()).status).toBe(200);
+    const refused = await reveal();
+    expect(refused.status).toBe(429);
+    expect(JSON.parse(refused.body)).toEqual({ error: expect.any(String), code: 'THROTTLED' });
+    const wait = Number(refused.headers['retry-after']);
+    expect(wait).toBeGreaterThan(0);
+    expect(wait).toBeLessThanOrEqual(900);
   });
 });
 

@@ -55,6 +55,14 @@ describe('the OpenAPI document of lpf', () => {
     expect(types(body)).toEqual(types(expectedBody));
   });
 
+  it('says where numbers are clamped', () => {
+    const about = (path: string, name: string) =>
+      document.paths[path]?.['get']?.parameters?.find((parameter) => parameter.name === name)?.description;
+    expect(about('/keys/transactions', 'page')).toMatch(/ramenée entre 1 et 1000000$/);
+    expect(about('/keys/transactions', 'limit')).toMatch(/ramenée entre 1 et 100$/);
+    expect(about('/keys/usage/daily', 'days')).toMatch(/ramené entre 1 et 90$/);
+  });
+
   it('gives every response a schema, and every operation its errors', () => {
     for (const { route, operation } of operations) {
       for (const [status, response] of Object.entries(operation.responses)) {

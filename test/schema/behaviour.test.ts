@@ -138,12 +138,14 @@ describe('inputs', () => {
 describe('bounds', () => {
   test('pages are clamped and days too', async () => {
     const source = `{ viewer { user { transactionPage(limit: 1000, page: -1) { limit page total }
+      beyond: transactionPage(page: 2147483647) { page transactions { id } }
       many: usageByDay(days: 1000) { date } few: usageByDay(days: 0) { date credits } usual: usageByDay { date } } } }`;
     const { viewer } = (await data(account.ctx, source)) as {
       viewer: { user: { many: unknown[]; few: unknown[]; usual: unknown[] } };
     };
     expect(viewer.user).toMatchObject({
       transactionPage: { limit: 100, page: 1, total: 2 },
+      beyond: { page: 1_000_000, transactions: [] },
       few: [{ date: '2027-02-01', credits: '0.003' }],
     });
     expect([viewer.user.many.length, viewer.user.usual.length]).toEqual([90, 7]);

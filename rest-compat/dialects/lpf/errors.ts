@@ -22,7 +22,7 @@ const texts = {
   USERNAME_TAKEN: { status: 409, message: 'Ce nom d’utilisateur est déjà pris : choisissez-en un autre.' },
   IDEMPOTENCY_MISMATCH: { status: 409, message: 'Cette clé d’idempotence a servi à une autre opération.' },
   INSUFFICIENT_CREDIT: { status: 402, message: 'Solde insuffisant : rechargez le compte.' },
-  THROTTLED: { status: 429, message: 'Trop de tentatives échouées : patientez avant de réessayer.' },
+  THROTTLED: { status: 429, message: 'Trop de tentatives : patientez avant de réessayer.' },
   TOO_MANY_SUBSCRIPTIONS: { status: 429, message: 'Trop d’abonnements ouverts : fermez-en un d’abord.' },
   UNAVAILABLE: { status: 503, message: 'Service momentanément indisponible : réessayez bientôt.' },
   INTERNAL: { status: 500, message: 'Une erreur est survenue de notre côté : réessayez plus tard.' },
@@ -42,7 +42,7 @@ export const errors = {
   missing: 'Le champ « {field} » est obligatoire ; attendu : {expected}.',
   unfit: 'Le champ « {field} » est invalide ; attendu : {expected}.',
   expected: {
-    text: 'un texte',
+    text: 'un texte sans caractère de contrôle',
     boolean: 'true ou false',
     flag: '1 ou 0',
     integer: 'un nombre entier',

@@ -105,11 +105,12 @@ export const keyRows = [
     path: '/keys/:id/reveal',
     tag,
     summary: 'Révéler la clé complète',
+    description: 'Au plus 30 fois par 15 minutes et par compte.',
     operation: RevealApiKeyDocument,
     variables: { input: { id } },
     at: ['revealApiKey'],
     reply: { key: field('secret', text) },
-    errors: ['NOT_FOUND', 'KEY_IS_REVOKED', 'KEY_NOT_RECOVERABLE'],
+    errors: ['NOT_FOUND', 'KEY_IS_REVOKED', 'KEY_NOT_RECOVERABLE', 'THROTTLED'],
   }),
   route({
     method: 'PUT',

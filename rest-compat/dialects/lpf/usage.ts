@@ -13,6 +13,7 @@ import { route } from '../../table.ts';
 const tag = 'Usage & Solde';
 
 const MAX_INT = 2_147_483_647;
+const MAX_PAGE = 1_000_000;
 const count = integer(0, MAX_INT);
 
 const limit = field('limit', nullable(credits));
@@ -73,7 +74,9 @@ export const usageRows = [
     summary: 'Consommation journalière par type',
     description: '`hourly` : les 24 heures du jour UTC en cours, l’indice est l’heure.',
     operation: ShowDailyUsageDocument,
-    variables: { days: optional(query('days', integer(1, 90), 'Nombre de jours (1-90, défaut 7)')) },
+    variables: {
+      days: optional(query('days', integer(1, 90), 'Nombre de jours (1-90, défaut 7), ramené entre 1 et 90')),
+    },
     at: ['viewer', 'user'],
     reply: {
       daily: keyed('usageByDay', ['date', day], period),
@@ -104,8 +107,8 @@ export const usageRows = [
     description: 'Les plus récentes d’abord ; une consommation couvre une heure UTC.',
     operation: ListTransactionsDocument,
     variables: {
-      page: optional(query('page', integer(1, MAX_INT), 'Page (défaut 1)')),
-      limit: optional(query('limit', integer(1, 100), 'Limite (défaut 20, max 100)')),
+      page: optional(query('page', integer(1, MAX_PAGE), 'Page (défaut 1), ramenée entre 1 et 1000000')),
+      limit: optional(query('limit', integer(1, 100), 'Limite (défaut 20, max 100), ramenée entre 1 et 100')),
       type: optional(query('type', type, 'deposit | consumption | adjustment')),
       subtypeNumber: optional(query('subtype', integer(0, MAX_INT), 'Sous-type')),
       apiKeyId: optional(query('api_key_id', numericId('ApiKey'), 'Filtrer par clé')),

@@ -1,6 +1,7 @@
 import type { ViewerContext } from '../../context.ts';
+import { sqlState, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
-import { post, type PostResult } from '../ledger/post.ts';
+import { post, type Posting, type PostResult } from '../ledger/post.ts';
 import { transaction } from '../transaction.ts';
 import { findTransaction } from '../usage/findTransaction.ts';
 import type { TransactionRow } from '../usage/transactionRows.ts';
@@ -17,7 +18,8 @@ export interface Adjustment {
 /**
  * Gives or takes credit, once per idempotency key; for the operator.
  * @throws AppError NOT_FOUND; IDEMPOTENCY_MISMATCH when the key was used with another user or
- *   amount; INSUFFICIENT_CREDIT when the balance, less what is lent to running traffic, does not cover it
+ *   amount; INSUFFICIENT_CREDIT when the balance, less what is lent to running traffic, does not cover it;
+ *   BAD_INPUT when the balance cannot hold it
  */
 export function adjustBalance(
   ctx: ViewerContext,
@@ -29,10 +31,10 @@ export function adjustBalance(
   return transaction(ctx, async (tx, publish) => {
     const posting = { id, kind: 'ADJUSTMENT', contra: 'ADJUST', amount, ref: reason, floor: true } as const;
     let accountId = userId;
-    let result = await post(tx, { ...posting, accountId });
+    let result = await postWithinRange(tx, { ...posting, accountId });
     if (result.outcome === 'MERGED' && result.target !== null) {
       accountId = result.target;
-      result = await post(tx, { ...posting, accountId });
+      result = await postWithinRange(tx, { ...posting, accountId });
     }
     requirePosted(result);
     publish('accountEvents', result.events);
@@ -41,6 +43,18 @@ export function adjustBalance(
     if (entry === null) throw new Error('the adjustment was posted but is not there');
     return { user: await loadUser(tx, accountId), transaction: entry };
   });
+}
+
+/** SQLSTATE numeric_value_out_of_range: the balance would leave 64 bits. */
+const OUT_OF_RANGE = '22003';
+
+async function postWithinRange(tx: Sql, posting: Posting): Promise<PostResult> {
+  try {
+    return await post(tx, posting);
+  } catch (cause) {
+    if (sqlState(cause) !== OUT_OF_RANGE) throw cause;
+    throw new AppError('BAD_INPUT', { message: 'amount: the balance cannot hold that much', field: 'amount', cause });
+  }
 }
 
 function requirePosted({ outcome }: PostResult): void {

@@ -13,14 +13,19 @@ const CURRENT = sql(
 /**
  * The secret of an API key, in clear.
  * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED,
- *   KEY_NOT_RECOVERABLE when the secret is not stored or MASTER_KEY has changed
+ *   KEY_NOT_RECOVERABLE when the secret is not stored or MASTER_KEY has changed, THROTTLED
  */
 export async function revealApiKey(ctx: ViewerContext, id: bigint): Promise<{ secret: string }> {
   const key = await findApiKey(ctx, id);
   if (key.revokedAt !== null) throw new AppError('KEY_IS_REVOKED');
+  const accountId = ctx.viewer.userId;
+  const retryAfterSeconds = await ctx.throttle.reveal(accountId);
+  if (retryAfterSeconds !== undefined)
+    throw new AppError('THROTTLED', { message: 'Too many secrets were revealed; wait a while.', retryAfterSeconds });
   const [row] = await ctx.db.query<{ ciphertext: Uint8Array | null }>(CURRENT, [id]);
   if (row === undefined || row.ciphertext === null) throw new AppError('KEY_NOT_RECOVERABLE');
-  ctx.log.info({ event: 'apiKeyRevealed', keyId: id.toString(), from: ctx.clientAddress }, 'an API key was revealed');
+  const audit = { keyId: id.toString(), accountId: accountId.toString(), from: ctx.clientAddress };
+  ctx.log.info({ event: 'apiKeyRevealed', ...audit }, 'an API key was revealed');
   try {
     return { secret: unseal(ctx.keys.recovery, row.ciphertext, sealContext(id)) };
   } catch (cause) {

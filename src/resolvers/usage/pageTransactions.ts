@@ -5,7 +5,7 @@ import { readTransactions, type TransactionFilter } from './readTransactions.ts'
 import type { TransactionRow } from './transactionRows.ts';
 
 /** Highest page number; keeps the offset within a 32-bit integer. */
-const MAX_PAGE_NUMBER = 1_000_000;
+export const MAX_PAGE_NUMBER = 1_000_000;
 
 export interface TransactionPageRow {
   readonly transactions: TransactionRow[];

@@ -1,5 +1,8 @@
+import { Writable } from 'node:stream';
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
+import { createLogger } from '../../../src/log.ts';
 import { check } from '../../../src/resolvers/ledger/check.ts';
 import { createApiKey } from '../../../src/resolvers/apiKeys/createApiKey.ts';
 import { findApiKey } from '../../../src/resolvers/apiKeys/findApiKey.ts';
@@ -10,6 +13,7 @@ import { revokeApiKey } from '../../../src/resolvers/apiKeys/revokeApiKey.ts';
 import { updateApiKey } from '../../../src/resolvers/apiKeys/updateApiKey.ts';
 import { windowState } from '../../../src/resolvers/accounts/windows.ts';
 import type { KeyRow } from '../../../src/resolvers/apiKeys/rows.ts';
+import { MAX_REVEALS } from '../../../src/throttle.ts';
 import { NANO, WINDOWS } from '../../../src/units.ts';
 import { makeAccount, openTestServices, type TestServices } from '../../harness/context.ts';
 
@@ -52,6 +56,31 @@ test('a secret is shown, can be revealed, and is nowhere in the database in clea
     expect(Buffer.from(lookup).includes(secret.slice(4))).toBe(false);
     expect(Buffer.from(ciphertext).includes(secret.slice(4))).toBe(false);
   }
+});
+
+test('reveals are logged without the secret, and throttled per account', async () => {
+  const { ctx, apiKey, secret } = await makeAccount(services);
+  const other = await makeAccount(services);
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  const logged = { ...ctx, log: createLogger('info', sink) };
+  await expect(revealApiKey(ctx, other.apiKey.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  for (let n = 0; n < MAX_REVEALS; n += 1) expect(await revealApiKey(logged, apiKey.id)).toEqual({ secret });
+  await expect(revealApiKey(logged, apiKey.id)).rejects.toMatchObject({
+    code: 'THROTTLED',
+    retryAfterSeconds: expect.any(Number),
+  });
+  expect(await revealApiKey(other.ctx, other.apiKey.id)).toEqual({ secret: other.secret });
+  const audit = { event: 'apiKeyRevealed', keyId: apiKey.id.toString(), accountId: ctx.viewer.userId.toString() };
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+    Array.from({ length: MAX_REVEALS }, () => expect.objectContaining({ ...audit, from: '127.0.0.1' })),
+  );
+  expect(lines.join('')).not.toContain(secret.slice(4));
 });
 
 test('an update leaves absent fields alone, clears on null, blocks on 0, and tells meters and streams', async () => {

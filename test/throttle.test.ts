@@ -1,0 +1,62 @@
+import { randomInt } from 'node:crypto';
+
+import { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
+
+import { createThrottle, MAX_REVEALS } from '../src/throttle.ts';
+import { hasRedis, redis } from './harness/services.ts';
+
+const MAX_FAILURES = 3;
+const WINDOW_SECONDS = 900;
+
+const times = async <T>(count: number, act: () => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, act));
+
+test('an account may reveal so many secrets within 15 minutes, and is told how long to wait', async () => {
+  const throttle = createThrottle(MAX_FAILURES);
+  expect(MAX_REVEALS).toBe(30);
+  const answers = await times(MAX_REVEALS + 2, () => throttle.reveal(1n));
+  expect(answers.slice(0, MAX_REVEALS)).toEqual(Array.from({ length: MAX_REVEALS }, () => undefined));
+  for (const wait of answers.slice(MAX_REVEALS)) {
+    expect(wait).toBeGreaterThan(WINDOW_SECONDS - 60);
+    expect(wait).toBeLessThanOrEqual(WINDOW_SECONDS);
+  }
+  expect(await throttle.reveal(2n)).toBeUndefined();
+});
+
+test('reveals and failures are counted apart, also under the same name', async () => {
+  const throttle = createThrottle(MAX_FAILURES);
+  await times(MAX_REVEALS + 1, () => throttle.reveal(1n));
+  expect(await throttle.blockedFor('', '1')).toBeUndefined();
+  expect(await throttle.blockedFor('1', '')).toBeUndefined();
+  await times(MAX_FAILURES, () => throttle.failed('2', ''));
+  expect(await throttle.blockedFor('2', '')).toBeGreaterThan(0);
+  expect(await throttle.reveal(2n)).toBeUndefined();
+  await throttle.succeeded('1', '');
+  expect(await throttle.reveal(1n)).toBeGreaterThan(0);
+});
+
+describe.skipIf(!hasRedis())('with Redis', () => {
+  test('the instances of a fleet count together, and go on alone while it is away', async () => {
+    const server = await redis();
+    if (server === undefined) throw new Error('Redis did not start');
+    const connections = [1, 2].map(
+      () => new Redis(server.url, { enableOfflineQueue: false, maxRetriesPerRequest: 1, lazyConnect: true }),
+    );
+    // The server may be one that outlives this test.
+    const [mine, theirs] = [BigInt(randomInt(2 ** 47)), BigInt(randomInt(2 ** 47))];
+    try {
+      await Promise.all(connections.map((connection) => connection.connect()));
+      const [one, other] = connections.map((connection) => createThrottle(MAX_FAILURES, connection));
+      if (one === undefined || other === undefined) throw new Error('there are two');
+      await times(MAX_REVEALS, () => one.reveal(mine));
+      expect(await other.reveal(mine)).toBeGreaterThan(0);
+      expect(await other.reveal(theirs)).toBeUndefined();
+      for (const connection of connections) connection.disconnect();
+      expect(await other.reveal(mine)).toBeUndefined();
+    } finally {
+      for (const connection of connections) connection.disconnect();
+      await server[Symbol.asyncDispose]();
+    }
+  });
+});
