@@ -1,9 +1,8 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import { startProxy } from '../harness/socks.ts';
-import { KEY } from '../harness/socksMessages.ts';
+import { startProxy } from '../../harness/socks.ts';
 
-/** The processes of the relay bench: each role runs in its own, so that none pays for another. */
+/** The processes of the benches of the data plane: each role runs in its own, so that none pays for another. */
 
 const CHUNK_BYTES = 1 << 20;
 const SMALL_BYTES = 1_024;
@@ -17,8 +16,19 @@ export interface Load {
   readonly sourcePort: number;
   /** `password` and `none` are SOCKS methods; `direct` uses no proxy. */
   readonly method: 'password' | 'none' | 'direct';
+  /** User name, with the method `password`. */
+  readonly key: string;
   readonly connections: number;
   readonly durationMs: number;
+}
+
+/** Bytes, or connections. */
+export interface LoadResult {
+  /** Within `seconds`. */
+  readonly measured: number;
+  /** And what came before the clock ran. */
+  readonly total: number;
+  readonly seconds: number;
 }
 
 /** Sends without end on one port, and one kilobyte and the end on the other. */
@@ -39,17 +49,17 @@ async function source(): Promise<object> {
   return { endless, short };
 }
 
-/** Our proxy, with the exact in-memory meter of the tests. */
-async function passerelle(): Promise<object> {
+/** Our proxy alone, with the exact in-memory meter of the tests and no database. */
+async function bare(): Promise<object> {
   const { port } = await startProxy({ limits: { maxConnectionsPerKey: 10_000 } });
   return { port };
 }
 
-async function load(task: Load): Promise<object> {
+async function load(task: Load): Promise<LoadResult> {
   return task.kind === 'throughput' ? measureThroughput(task) : measureConnects(task);
 }
 
-async function measureThroughput(task: Load): Promise<object> {
+async function measureThroughput(task: Load): Promise<LoadResult> {
   let bytes = 0;
   const sockets = await Promise.all(
     Array.from({ length: task.connections }, () => open(task, (count) => void (bytes += count))),
@@ -58,12 +68,13 @@ async function measureThroughput(task: Load): Promise<object> {
   const start = performance.now();
   await new Promise((resolve) => setTimeout(resolve, task.durationMs));
   const seconds = (performance.now() - start) / 1_000;
-  const result = { bytes: bytes - opened, total: bytes, seconds };
+  if (sockets.some((socket) => socket.destroyed)) throw new Error('a download ended while it was measured');
+  const result = { measured: bytes - opened, total: bytes, seconds };
   for (const socket of sockets) socket.resetAndDestroy();
   return result;
 }
 
-async function measureConnects(task: Load): Promise<object> {
+async function measureConnects(task: Load): Promise<LoadResult> {
   let count = 0;
   const start = performance.now();
   const worker = async (): Promise<void> => {
@@ -81,12 +92,12 @@ async function measureConnects(task: Load): Promise<object> {
     }
   };
   await Promise.all(Array.from({ length: task.connections }, worker));
-  return { count, seconds: (performance.now() - start) / 1_000 };
+  return { measured: count, total: count, seconds: (performance.now() - start) / 1_000 };
 }
 
 /** Opens one connection, message by message as clients do; everything after the reply is counted. */
-function open({ port, sourcePort, method }: Load, count: (bytes: number) => void): Promise<Socket> {
-  const user = Buffer.from(KEY);
+function open({ port, sourcePort, method, key }: Load, count: (bytes: number) => void): Promise<Socket> {
+  const user = Buffer.from(key);
   const connectTo = Buffer.of(5, 1, 0, 1, 127, 0, 0, 1, sourcePort >> 8, sourcePort & 0xff);
   const greeting = Buffer.of(5, 1, method === 'none' ? 0 : 2);
   const credentials = Buffer.concat([Buffer.of(1, user.length), user, Buffer.of(1, 0x78)]);
@@ -133,13 +144,15 @@ function listen(server: Server): Promise<number> {
   );
 }
 
-const ROLES = { source, passerelle, load: () => load(JSON.parse(process.argv[3] ?? '') as Load) };
+const ROLES = { source, bare, load: () => load(JSON.parse(process.argv[3] ?? '') as Load) };
+
+export type Role = keyof typeof ROLES;
 
 /** Runs a role in this process and tells the parent what it found or where it listens. */
-export async function play(role: keyof typeof ROLES): Promise<void> {
+async function play(role: Role): Promise<void> {
   process.send?.(await ROLES[role]());
 }
 
 // Whoever started this process has gone: nobody is left to measure for.
 process.on('disconnect', () => process.exit());
-if (process.send !== undefined) await play(process.argv[2] as keyof typeof ROLES);
+await play(process.argv[2] as Role);
