@@ -1,14 +1,13 @@
-import { sql, type Sql } from './database/sql.ts';
+import { sql, type Sql, type Statement } from './database/sql.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { LiveSockets } from './live/websocket.ts';
 import type { Metering } from './metering/metering.ts';
 import type { Proxy } from './proxy/server.ts';
 
-const CREDIT = sql(
-  'gaugeCredit',
-  `select count(*) as accounts, coalesce(sum(balance), 0)::bigint as balance, coalesce(sum(reserved), 0)::bigint as reserved
-   from account`,
-);
+// Sums of 64-bit integers are of any size (numeric).
+const ACCOUNTS = sql('gaugeAccounts', 'select count(*) as figure from account');
+const BALANCE = sql('gaugeBalance', 'select sum(balance) as figure from account');
+const RESERVED = sql('gaugeReserved', 'select sum(reserved) as figure from account');
 
 /** Parts whose figures `/metrics` shows. */
 export interface Gauged {
@@ -22,18 +21,8 @@ export interface Gauged {
 
 /** Registers the metrics of the proxy, the meter, the ledger and the live streams. */
 export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets, drift }: Gauged): void {
-  const number = (name: `passerelle_${string}`, help: string, read: () => number | Promise<number>): void =>
-    metrics.gauge(name, help, [], read);
-  number(
-    'passerelle_ledger_drift',
-    'Difference between balances and what the ledger adds up to, in nano-credits: 0.',
-    () => Number(drift()),
-  );
-  const credit = async (column: 'accounts' | 'balance' | 'reserved'): Promise<number> =>
-    Number((await db.query<Record<typeof column, bigint>>(CREDIT))[0]?.[column] ?? 0);
-  number('passerelle_accounts', 'Accounts.', () => credit('accounts'));
-  number('passerelle_balance_nanocredits', 'Sum of all balances.', () => credit('balance'));
-  number('passerelle_reserved_nanocredits', 'Credit lent to instances and not spent.', () => credit('reserved'));
+  const number = numberOf(metrics);
+  registerCredit(metrics, { db, drift });
   number('passerelle_proxy_connections', 'Proxy connections open.', () => proxy.stats.connections);
   number('passerelle_proxy_tunnels', 'Proxy connections that relay.', () => proxy.stats.tunnels);
   number('passerelle_proxy_accepted', 'Proxy connections accepted since the start.', () => proxy.stats.accepted);
@@ -61,4 +50,24 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets,
   );
   number('passerelle_live_connections', 'WebSocket connections open.', () => sockets.counts().connections);
   number('passerelle_live_subscriptions', 'Usage subscriptions open over WebSocket.', () => sockets.counts().lanes);
+}
+
+/** Registers the figures of the ledger; each is read by itself, so that one that fails takes no other along. */
+export function registerCredit(metrics: Metrics, { db, drift }: Pick<Gauged, 'db' | 'drift'>): void {
+  const number = numberOf(metrics);
+  number(
+    'passerelle_ledger_drift',
+    'Difference between balances and what the ledger adds up to, in nano-credits: 0.',
+    () => Number(drift()),
+  );
+  const figure = async (statement: Statement): Promise<number> =>
+    Number((await db.query<{ figure: bigint | string | null }>(statement))[0]?.figure ?? 0);
+  number('passerelle_accounts', 'Accounts.', () => figure(ACCOUNTS));
+  number('passerelle_balance_nanocredits', 'Sum of all balances.', () => figure(BALANCE));
+  number('passerelle_reserved_nanocredits', 'Credit lent to instances and not spent.', () => figure(RESERVED));
+}
+
+function numberOf(metrics: Metrics) {
+  return (name: `passerelle_${string}`, help: string, read: () => number | Promise<number>): void =>
+    metrics.gauge(name, help, [], read);
 }
