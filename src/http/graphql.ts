@@ -6,6 +6,7 @@ import type { Executor, OperationRequest, PreparedOperation } from '../graphql/t
 import { acceptable, isJson, type Acceptable, type AnswerType } from './accept.ts';
 import { executed, httpFault, refused, unauthorised, type Answer } from './answer.ts';
 import { MAX_BODY_BYTES, readBody } from './body.ts';
+import { createPage, wantsPage } from './page.ts';
 import { paramsOfBody, paramsOfQuery } from './params.ts';
 import { createYogaTransport, type StreamAnswer } from './yoga.ts';
 
@@ -27,14 +28,14 @@ export function createGraphqlEndpoint(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const { executor, onStream } = options;
   const yoga = createYogaTransport();
+  const answerPage = createPage();
 
   return async (request, response) => {
-    response.setHeader('cache-control', 'no-store');
     if (wantsPage(request)) {
-      response.setHeader('content-security-policy', PAGE_POLICY);
-      await yoga.page(request, response);
+      await answerPage(request, response);
       return;
     }
+    response.setHeader('cache-control', 'no-store');
     const accepted = acceptable(request.headers.accept);
     const read = await readRequest(request, accepted);
     if ('status' in read) {
@@ -53,24 +54,6 @@ export function createGraphqlEndpoint(
     request.headers.accept = planned.type;
     await yoga.send(request, response, { operation: read, answer });
   };
-}
-
-/** The page has inline scripts, workers made from blobs, and speaks to this server only. */
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'unsafe-inline' 'unsafe-eval' blob:",
-  'worker-src blob:',
-  "style-src 'unsafe-inline'",
-  "img-src 'self' data: blob:",
-  'font-src data:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-function wantsPage(request: IncomingMessage): boolean {
-  return request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
 }
 
 /** The parameters, or the answer to a request that has none. */

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { ExecutionResult } from 'graphql';
 import { createYoga, type Plugin } from 'graphql-yoga';
 
@@ -21,38 +20,17 @@ export interface StreamAnswer {
 export interface YogaTransport {
   /** Writes an answer; a stream as server-sent events (graphql-sse, distinct connections). */
   send(request: IncomingMessage, response: ServerResponse, handover: Handover): Promise<void>;
-  /** Answers the GraphiQL page. It loads nothing from elsewhere. */
-  page(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
-
-const FIRST_QUERY = `# Put {"authorization": "Bearer <key or token>"} under Headers below, then run this.
-subscription Live {
-  usage {
-    seq
-    at
-    __typename
-    ... on UsageSnapshot { balance remaining }
-    ... on UsageDelta { fromSeq product bytesUp bytesDown credits balance }
-  }
-}
-`;
 
 /**
- * Yoga carries what the plain JSON path does not: the GraphiQL page and event streams. Parsing, limits, execution
+ * Yoga carries what the plain JSON path does not: event streams. Parsing, limits, execution
  * and masking stay with the executor: Yoga gets the parameters already read and a ready answer.
  */
 export function createYogaTransport(): YogaTransport {
   const yoga = createYoga<Partial<Handover>>({
     graphqlEndpoint: '/graphql',
     plugins: [handover()],
-    graphiql: {
-      title: 'Passerelle',
-      defaultQuery: FIRST_QUERY,
-      // Headers typed in the page go with the event stream; kept credentials would outlive the visit.
-      subscriptionsProtocol: 'SSE',
-      shouldPersistHeaders: false,
-    },
-    renderGraphiQL,
+    graphiql: false,
     landingPage: false,
     logging: false,
     maskedErrors: false,
@@ -65,9 +43,6 @@ export function createYogaTransport(): YogaTransport {
   return {
     async send(request, response, given) {
       await yoga.handle(request, response, given);
-    },
-    async page(request, response) {
-      await yoga.handle(request, response, {});
     },
   };
 }

@@ -155,7 +155,7 @@ it('serves GraphiQL from one page that loads nothing from elsewhere', async () =
   const { status, headers, body } = await exchange(`${fixture.origin}/graphql`, {
     headers: { accept: 'text/html,*/*' },
   });
-  expect([status, headers['content-type']]).toEqual([200, 'text/html']);
+  expect([status, headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
   expect(headers['content-security-policy']).toContain("default-src 'none'");
   expect(headers['x-content-type-options']).toBe('nosniff');
   // The fetcher of the page is told to use event streams of this endpoint, which carry the typed headers.
