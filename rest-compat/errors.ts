@@ -4,8 +4,14 @@ import type { Piece } from './shapes.ts';
 import type { SourceFacts } from './sources.ts';
 
 /** Failures that never reach an operation. */
-export type TransportCode =
-  'BAD_REQUEST' | 'ROUTE_NOT_FOUND' | 'METHOD_NOT_ALLOWED' | 'PAYLOAD_TOO_LARGE' | 'UNSUPPORTED_MEDIA_TYPE';
+export const TRANSPORT_CODES = [
+  'BAD_REQUEST',
+  'ROUTE_NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+] as const;
+export type TransportCode = (typeof TRANSPORT_CODES)[number];
 
 export type RestCode = ErrorCode | TransportCode;
 

@@ -4,9 +4,12 @@ import path from 'node:path';
 
 import { expect, test } from 'vitest';
 
+import { lpf } from '../rest-compat/dialects/lpf.ts';
+import { TRANSPORT_CODES } from '../rest-compat/errors.ts';
 import { violations } from '../scripts/boundaries.ts';
 import { importsOf, root, sourceFiles } from '../scripts/imports.ts';
 import { CATALOGUE, type AnyCode } from '../src/errors.ts';
+import { REQUEST_FAULTS } from '../src/graphql/mask.ts';
 
 /** Where execution starts. */
 const ENTRY_POINTS = ['src/main.ts'];
@@ -58,8 +61,10 @@ test('every error code is documented and used', () => {
   const page = read('docs/errors.md');
   const codes = Object.keys(CATALOGUE) as AnyCode[];
   const documented = [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
-  expect(new Set(documented)).toEqual(new Set(codes));
-  expect(documented).toHaveLength(codes.length);
+  const all = new Set<string>([...codes, ...REQUEST_FAULTS, ...TRANSPORT_CODES]);
+  expect(new Set(documented)).toEqual(all);
+  expect(documented).toHaveLength(all.size);
+  for (const code of TRANSPORT_CODES) expect(page).toContain(`| \`${code}\` | ${lpf.errors.texts[code].status} |`);
   for (const code of codes) {
     const facts = CATALOGUE[code];
     if ('status' in facts) expect(page).toContain(`| \`${code}\` | ${facts.status} |`);
@@ -67,6 +72,7 @@ test('every error code is documented and used', () => {
   const sources = sourceFiles().filter((file) => file !== 'src/errors.ts');
   const text = [...sources.map(read), ...migrations()].join('\n');
   const built = /`LIMIT_\$\{/.test(text) ? ['LIMIT_DAY', 'LIMIT_WEEK', 'LIMIT_MONTH'] : [];
+  for (const code of REQUEST_FAULTS) expect(text.split(`'${code}'`).length, `${code} is answered`).toBeGreaterThan(2);
   expect(codes.filter((code) => !built.includes(code) && !new RegExp(`\\b${code}\\b`).test(text))).toEqual(AHEAD.codes);
 });
 
