@@ -5,48 +5,65 @@ import { startBareRelay, startFullServer, type Contender } from './relay/contend
 import { machine, median, option, residentKb, spread } from './relay/measure.ts';
 
 /**
- * Memory of an idle proxied connection: what the process grew by between none and all of them, divided by
- * their number. Clients, target and proxy are processes of their own; every round starts a new proxy and
- * warms it up first, so that compiled code and caches are not taken for connections.
+ * Memory of idle proxied connections that have each relayed a byte: what the process grew by since it had
+ * none, divided by their number, and the same without the first fifth, on which growth happens that comes
+ * once. Clients, target and proxy are processes of their own; every round starts new ones, and a few
+ * connections come and go first, so that compiled code is not taken for connections.
+ *
+ * Memory that the server's start freed and the process kept is used up first, which flatters the server:
+ * the relay alone, which has none, is measured beside it.
  * `--connections N` (9,500 fit into 20,000 descriptors) `--rounds N`
  */
 const CONNECTIONS = option('connections', 5_000);
 const ROUNDS = option('rounds', 3);
+const FIRST = Math.ceil(CONNECTIONS / 5);
 const WARM_UP = 500;
-/** KB per idle connection that the portable relay promises to stay below. */
+/** KB per idle connection that our server promises to stay below with the portable relay. */
 const PROMISED_KB = 20;
 
 type Measured = Contender & { readonly pid: number };
 
-async function measure(start: () => Promise<Measured>): Promise<number> {
+/** KB of RSS per connection. */
+interface Sample {
+  readonly all: number;
+  readonly beyondFirst: number;
+}
+
+async function measure(start: () => Promise<Measured>): Promise<Sample> {
   await using proxy = await start();
   await using target = startChild<TargetCommand>('target');
   await using swarm = startChild<SwarmCommand>('swarm');
   const { echo } = await target.ask<TargetPorts>({ do: 'listen' });
-  const order = { do: 'open', proxyPort: proxy.port, key: proxy.key, targetPort: echo } as const;
-  await swarm.ask({ ...order, connections: WARM_UP });
-  await swarm.ask({ do: 'ping' });
+  const add = async (connections: number): Promise<SwarmCount> => {
+    await swarm.ask({ do: 'open', proxyPort: proxy.port, key: proxy.key, targetPort: echo, connections });
+    return swarm.ask<SwarmCount>({ do: 'ping' });
+  };
+  await add(WARM_UP);
   await swarm.ask({ do: 'reset' });
-  const before = residentKb(proxy.pid);
-  const { open, faults } = await swarm.ask<SwarmCount>({ ...order, connections: CONNECTIONS });
-  if (open < CONNECTIONS) throw new Error(`${open} of ${CONNECTIONS} opened: ${faults.join(', ')}`);
-  await swarm.ask({ do: 'ping' });
-  const after = residentKb(proxy.pid);
+  const none = residentKb(proxy.pid);
+  await add(FIRST);
+  const first = residentKb(proxy.pid);
+  const { open, faults } = await add(CONNECTIONS - FIRST);
+  if (open < CONNECTIONS) throw new Error(`${open} of ${CONNECTIONS} are open: ${faults.join(', ')}`);
+  const all = residentKb(proxy.pid);
   await swarm.ask({ do: 'reset' });
-  return (after - before) / CONNECTIONS;
+  return { all: (all - none) / CONNECTIONS, beyondFirst: (all - first) / (CONNECTIONS - FIRST) };
 }
 
 console.log(machine());
-const samples = new Map<string, number[]>();
-const contenders = [
-  ['passerelle', startFullServer],
-  ['passerelle, relay only', startBareRelay],
-] as const;
+const server: Sample[] = [];
+const relay: Sample[] = [];
 for (let round = 0; round < ROUNDS; round += 1) {
-  for (const [name, start] of contenders) samples.set(name, [...(samples.get(name) ?? []), await measure(start)]);
+  server.push(await measure(startFullServer));
+  relay.push(await measure(startBareRelay));
 }
 console.log(`${CONNECTIONS} idle connections, KB of RSS each: median [least..greatest] of ${ROUNDS} rounds`);
-for (const [name, list] of samples) {
-  const verdict = median(list) <= PROMISED_KB ? 'kept' : 'BROKEN';
-  console.log(`  ${name.padEnd(24)}${spread(list, 1).padEnd(22)}promise of at most ${PROMISED_KB} KB: ${verdict}`);
+for (const [name, list] of Object.entries({ passerelle: server, 'passerelle, relay only': relay })) {
+  const columns = [list.map(({ all }) => all), list.map(({ beyondFirst }) => beyondFirst)] as const;
+  console.log(
+    `  ${name.padEnd(24)}${spread(columns[0], 1).padEnd(22)}beyond the first ${FIRST}: ${spread(columns[1], 1)}`,
+  );
 }
+const kept = median(server.map(({ all }) => all)) <= PROMISED_KB;
+console.log(`  promise of our server, at most ${PROMISED_KB} KB: ${kept ? 'kept' : 'BROKEN'}`);
+process.exitCode = kept ? 0 : 1;
