@@ -76,6 +76,8 @@ function pageSize({ first, last }: PageArgs): { size: number; backward: boolean 
 }
 
 const CURSOR = /^(-?\d{1,16}):(\d{1,19})$/;
+/** What the database counts with: 64 bits. */
+const MAX_MINOR = 2n ** 63n - 1n;
 
 function formatCursor([major, minor]: Position): string {
   return Buffer.from(`${major}:${minor}`).toString('base64url');
@@ -84,7 +86,7 @@ function formatCursor([major, minor]: Position): string {
 function parseCursor(field: string, cursor: string | null | undefined): Position | null {
   if (cursor === null || cursor === undefined) return null;
   const [, major, minor] = CURSOR.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
-  if (major === undefined || minor === undefined) {
+  if (major === undefined || minor === undefined || BigInt(minor) > MAX_MINOR) {
     throw new AppError('BAD_INPUT', { message: `${field} is no cursor of this connection.`, field });
   }
   return [BigInt(major), BigInt(minor)];

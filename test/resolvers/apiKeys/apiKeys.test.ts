@@ -180,6 +180,8 @@ test('pages of keys in both directions, active ones first', async () => {
     field: 'after',
   });
   await expect(connectApiKeys(ctx, userId, { first: 1, last: 1 })).rejects.toMatchObject({ code: 'BAD_INPUT' });
+  const beyond = Buffer.from(`0:${'9'.repeat(19)}`).toString('base64url');
+  await expect(connectApiKeys(ctx, userId, { after: beyond })).rejects.toMatchObject({ code: 'BAD_INPUT' });
 });
 
 test('the ledger is sound after all of it', async () => {
