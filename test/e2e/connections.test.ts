@@ -68,7 +68,7 @@ test(
 );
 
 test(
-  `${STALLED_READERS} readers that stall on downloads of 1 GiB: memory stays flat, and only what was handed over is billed`,
+  `${STALLED_READERS} readers that stall on 1 GiB: memory stays flat, and only what was handed over is billed`,
   async () => {
     await warmUp();
     const [before, spentBefore, receivedBefore] = [rss(), await spent(), (await count()).received];

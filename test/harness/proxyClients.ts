@@ -105,7 +105,7 @@ async function text(stream: AsyncIterable<Buffer>): Promise<string> {
 
 const PROXYCHAINS = '/usr/bin/proxychains4';
 
-/** proxychains: the connections of a program that knows no proxy, here curl. It sends credentials only when there is a password. */
+/** proxychains, around a curl that knows of no proxy. It sends credentials only when there is a password. */
 export const proxychains: ProxyClient = {
   name: 'proxychains4',
   available: existsSync(PROXYCHAINS),

@@ -10,7 +10,7 @@ export interface Child<Command> extends AsyncDisposable {
 
 type Reply = { readonly answer: unknown } | { readonly error: string };
 
-/** Starts `target.ts` or `swarm.ts`: each in its own process, so that neither takes descriptors or time of the other. */
+/** Starts `target.ts` or `swarm.ts` in a process of its own: neither takes descriptors or time of the other. */
 export function startChild<Command extends object>(role: 'target' | 'swarm'): Child<Command> {
   const file = fileURLToPath(new URL(`${role}.ts`, import.meta.url));
   const child = fork(file, [], { execArgv: ['--import', 'tsx'] });
