@@ -6,8 +6,8 @@ import { startProxy } from '../../harness/socks.ts';
 
 const CHUNK_BYTES = 1 << 20;
 const SMALL_BYTES = 1_024;
-/** What the load reads into. */
-const BUFFER_BYTES = 1 << 18;
+/** What all connections of a load read into: nobody looks at the bytes, and a buffer each would cost more than a connection. */
+const SINK = Buffer.allocUnsafeSlow(1 << 18);
 
 /** What a load process is told: through which proxy (none: straight to the source), for how long. */
 export interface Load {
@@ -131,7 +131,7 @@ function open({ port, sourcePort, method, key }: Load, count: (bytes: number) =>
       port: method === 'direct' ? sourcePort : port,
       host: '127.0.0.1',
       noDelay: true,
-      onread: { buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES), callback: receive },
+      onread: { buffer: SINK, callback: receive },
     });
     socket.on('error', reject);
     socket.on('connect', () => (steps[0] === undefined ? resolve(socket) : socket.write(steps[0].send)));
