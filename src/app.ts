@@ -109,13 +109,15 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   const own: Listener[] = [];
   const proxy = dataPlane(config, services, { authenticator, activity, metering, own });
   parts.proxy = proxy;
-  const http = await startApi(config, services, authenticator, { metering, proxy }, teardown);
+  const api = await startApi(config, services, authenticator, { metering, proxy }, teardown);
+  const http = api.address;
   parts.httpPort = http.port;
   // Stopped before HTTP, so that subscribers still hear of the last bytes.
   teardown.add('metering', () => settleAll(metering, log));
   await metering.start();
   const socks = await proxy.listen();
   teardown.add('proxy', () => proxy.drain(TUNNEL_DRAIN_MS));
+  teardown.add('readiness', () => api.drain());
   own.push(...[http, socks.SHARED, socks.DEDICATED].map(({ address, port }) => ({ address, port })));
 
   const addresses: Addresses = {
@@ -185,7 +187,7 @@ async function settleAll(metering: Metering, log: Logger): Promise<void> {
 
 async function stop(teardown: Teardown, log: Logger): Promise<void> {
   log.info('draining');
-  const failures = await teardown.run();
+  const failures = await teardown.run((part, milliseconds) => log.debug({ part, milliseconds }, 'stopped'));
   for (const { name, error } of failures) log.error({ err: error, part: name }, 'a part did not stop cleanly');
   if (failures.length > 0)
     throw new Error(`these parts did not stop cleanly: ${failures.map(({ name }) => name).join(', ')}`);

@@ -1,5 +1,3 @@
-import type { AddressInfo } from 'node:net';
-
 import { lpf } from '../rest-compat/dialects/lpf.ts';
 import { createRestHandler } from '../rest-compat/handler.ts';
 import type { Config } from './config.ts';
@@ -8,7 +6,7 @@ import { sql } from './database/sql.ts';
 import { registerGauges } from './gauges.ts';
 import { createExecutor } from './graphql/executor.ts';
 import { createMetrics } from './http/metrics.ts';
-import { startHttpServer } from './http/server.ts';
+import { startHttpServer, type HttpServer } from './http/server.ts';
 import { startJobs } from './jobs/job.ts';
 import { LEDGER_JOBS } from './jobs/ledger.ts';
 import { createLiveSockets } from './live/websocket.ts';
@@ -21,14 +19,14 @@ import type { Teardown } from './teardown.ts';
 
 const PING = sql('ping', 'select 1 as one');
 
-/** Starts GraphQL, REST, probes, metrics and the ledger's upkeep. @returns where HTTP listens */
+/** Starts GraphQL, REST, probes, metrics and the ledger's upkeep. */
 export async function startApi(
   config: Config,
   services: Services,
   authenticator: Authenticator,
   parts: { readonly metering: Metering; readonly proxy: Proxy },
   teardown: Teardown,
-): Promise<AddressInfo> {
+): Promise<Pick<HttpServer, 'address' | 'drain'>> {
   const { db, live, log } = services;
   const metrics = createMetrics();
   const executor = createExecutor({
@@ -71,6 +69,5 @@ export async function startApi(
     await sockets.close();
     await server.close();
   });
-  teardown.add('readiness', () => server.drain());
-  return server.address;
+  return server;
 }

@@ -7,15 +7,23 @@ export class Teardown {
     this.#steps.push({ name, stop });
   }
 
-  /** Stops everything, the last started first. @returns what failed, by name */
-  async run(): Promise<readonly { readonly name: string; readonly error: unknown }[]> {
+  /**
+   * Stops everything, the last started first.
+   * @param stopped told how long each part took, in milliseconds
+   * @returns what failed, by name
+   */
+  async run(
+    stopped: (name: string, milliseconds: number) => void = () => {},
+  ): Promise<readonly { readonly name: string; readonly error: unknown }[]> {
     const failures: { name: string; error: unknown }[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      const started = performance.now();
       try {
         await step.stop();
       } catch (error) {
         failures.push({ name: step.name, error });
       }
+      stopped(step.name, Math.round(performance.now() - started));
     }
     return failures;
   }
