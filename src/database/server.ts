@@ -8,6 +8,8 @@ import type { Sql, SqlDatabase, Statement } from './sql.ts';
 const SQL_CONNECTIONS = 12;
 const PRISMA_CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** Compiling a plan takes PostgreSQL longer than running it: our statements read few rows. */
+const SESSION_OPTIONS = '-c jit=off';
 
 const INT8 = 20;
 const DATE = 1082;
@@ -22,6 +24,7 @@ export function openPool(url: string, onError: (error: Error) => void): pg.Pool 
     max: SQL_CONNECTIONS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     types,
+    options: SESSION_OPTIONS,
     application_name: 'passerelle',
   });
   pool.on('error', onError);
@@ -70,7 +73,12 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Sql) => Promise<T>): P
 /** Prisma on the same server, with a pool of its own. */
 export function serverPrisma(url: string): PrismaClient {
   const adapter = new PrismaPg(
-    { connectionString: url, max: PRISMA_CONNECTIONS, connectionTimeoutMillis: CONNECT_TIMEOUT_MS },
+    {
+      connectionString: url,
+      max: PRISMA_CONNECTIONS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      options: SESSION_OPTIONS,
+    },
     { statementNameGenerator: statementName },
   );
   return new PrismaClient({ adapter });

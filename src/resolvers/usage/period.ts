@@ -15,12 +15,17 @@ export interface PeriodUsage {
 type Part = 'up' | 'down' | 'amount';
 export type PeriodColumns = { readonly [Column in `${Part}_${1 | 2 | 3}`]: bigint } & { readonly deposits: bigint };
 
-/** One row per period: sums of up, down and amount of each product, zero when there are none. */
-export const PERIOD_SUMS = PRODUCTS.flatMap((_product, index) =>
-  (['up', 'down', 'amount'] as const).map(
-    (part) => `coalesce(sum(${part}) filter (where product = ${index + 1}), 0)::bigint as ${part}_${index + 1}`,
-  ),
+const SUMS = PRODUCTS.flatMap((_product, index) =>
+  (['up', 'down', 'amount'] as const).map((part) => ({ part, product: index + 1, column: `${part}_${index + 1}` })),
+);
+
+/** For each period with traffic: sums of up, down and amount of each product. */
+export const PERIOD_SUMS = SUMS.map(
+  ({ part, product, column }) => `coalesce(sum(${part}) filter (where product = ${product}), 0)::bigint as ${column}`,
 ).join(', ');
+
+/** The same of `usage`, which has no row for a period without traffic: zeros. */
+export const PERIOD_COLUMNS = SUMS.map(({ column }) => `coalesce(usage.${column}, 0) as ${column}`).join(', ');
 
 export function periodOf(row: PeriodColumns): PeriodUsage {
   const product = (number: 1 | 2 | 3): ProductTotal => ({
