@@ -2,8 +2,10 @@ import { sql, type Sql } from '../database/sql.ts';
 import type { CredentialRef, EventMap, Events } from '../events.ts';
 import { repeat } from './feeds.ts';
 
-/** How often the credentials of live streams are checked: revocation elsewhere shows within twice this. */
+/** How often credentials are checked: one that expires, or dies unheard, shows within twice this. */
 const SWEEP_MS = 1_000;
+/** How long a check holds for an API key while its revocation would be heard: a net below a lost event. */
+const HEARD_MS = 30_000;
 
 /** Positions (from 1) of those credentials that no longer open anything. */
 const DEAD = sql(
@@ -23,6 +25,8 @@ const DEAD = sql(
 export interface CredentialsOptions {
   readonly db: Sql;
   readonly events: Events;
+  /** Whether every revocation is heard now, wherever it happens. */
+  readonly hearsAll: () => boolean;
   readonly onError: (error: unknown) => void;
 }
 
@@ -35,24 +39,34 @@ export interface Credentials {
 interface Watched {
   readonly credential: CredentialRef;
   readonly listeners: Set<() => void>;
+  /** When it was last asked for, by the clock of `performance`; never: it may have died just before the watch. */
+  checkedAt: number;
 }
 
 /**
  * Revocation on this instance, or through Redis on another, is heard at once. What is not heard, and
- * sessions that expire, are found by one statement a second over the distinct credentials in use.
+ * sessions that expire, are found by one statement a second over the distinct credentials that need it.
  */
-export function watchCredentials({ db, events, onError }: CredentialsOptions): Credentials {
+export function watchCredentials({ db, events, hearsAll, onError }: CredentialsOptions): Credentials {
   const watched = new Map<string, Watched>();
   const kill = (name: string, dead: Watched): void => {
     watched.delete(name);
     for (const listener of dead.listeners) listener();
   };
-  const unsubscribe = events.subscribe('credentialsChanged', (event) => {
-    for (const [name, entry] of watched) if (kills(event, entry.credential)) kill(name, entry);
-  });
+  const unsubscribe = [
+    events.subscribe('credentialsChanged', (event) => {
+      for (const [name, entry] of watched) if (kills(event, entry.credential)) kill(name, entry);
+    }),
+    events.subscribe('eventsLost', () => {
+      for (const entry of watched.values()) entry.checkedAt = NEVER;
+    }),
+  ];
   const sweep = async (): Promise<void> => {
-    if (watched.size === 0) return;
-    const entries = [...watched];
+    const now = performance.now();
+    const validMs = hearsAll() ? HEARD_MS : 0;
+    const entries = [...watched].filter(([, entry]) => isDue(entry, now - validMs));
+    if (entries.length === 0) return;
+    for (const [, entry] of entries) entry.checkedAt = now;
     try {
       const rows = await db.query<{ n: number }>(DEAD, columns(entries.map(([, entry]) => entry.credential)));
       for (const { n } of rows) {
@@ -60,6 +74,7 @@ export function watchCredentials({ db, events, onError }: CredentialsOptions): C
         if (entry !== undefined) kill(...entry);
       }
     } catch (error) {
+      for (const [, entry] of entries) entry.checkedAt = NEVER;
       onError(error);
     }
   };
@@ -67,7 +82,7 @@ export function watchCredentials({ db, events, onError }: CredentialsOptions): C
   return {
     watch(credential, onDead) {
       const name = nameOf(credential);
-      const entry = watched.get(name) ?? { credential, listeners: new Set() };
+      const entry = watched.get(name) ?? { credential, listeners: new Set(), checkedAt: NEVER };
       watched.set(name, entry);
       const listener = (): void => onDead();
       entry.listeners.add(listener);
@@ -79,9 +94,16 @@ export function watchCredentials({ db, events, onError }: CredentialsOptions): C
     },
     close() {
       stopSweeping();
-      unsubscribe();
+      for (const stop of unsubscribe) stop();
     },
   };
+}
+
+const NEVER = Number.NEGATIVE_INFINITY;
+
+/** Sessions expire by themselves, of which no event tells. */
+function isDue({ credential, checkedAt }: Watched, since: number): boolean {
+  return credential.sessionId !== null || checkedAt <= since;
 }
 
 function kills(event: EventMap['credentialsChanged'], credential: CredentialRef): boolean {

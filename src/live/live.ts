@@ -22,16 +22,17 @@ export interface LiveOptions {
 /** What live streams share within this server. `close` stops its timers, after the streams have ended. */
 export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): void } {
   const { db, events, log, maxSubscriptionsPerAccount } = options;
-  const alone = db.kind === 'embedded';
+  const hearsAll = (): boolean => db.kind === 'embedded' || options.hearsOthers?.() === true;
   const feeds = createFeeds({
     db,
     events,
     onError: (error) => log.warn({ err: error }, 'live usage: reading events failed, trying again'),
-    pollMs: () => (alone || options.hearsOthers?.() === true ? HEARING_POLL_MS : DEAF_POLL_MS),
+    pollMs: () => (hearsAll() ? HEARING_POLL_MS : DEAF_POLL_MS),
   });
   const credentials = watchCredentials({
     db,
     events,
+    hearsAll,
     onError: (error) => log.warn({ err: error }, 'live usage: checking credentials failed, trying again'),
   });
   const open = new Map<bigint, number>();

@@ -1,8 +1,10 @@
+import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { ViewerContext } from '../../src/context.ts';
-import { sql } from '../../src/database/sql.ts';
-import { localEvents } from '../../src/events.ts';
+import { sql, type Sql } from '../../src/database/sql.ts';
+import { localEvents, type CredentialRef } from '../../src/events.ts';
+import { watchCredentials } from '../../src/live/credentials.ts';
 import { regenerateApiKey } from '../../src/resolvers/apiKeys/regenerateApiKey.ts';
 import { revokeApiKey } from '../../src/resolvers/apiKeys/revokeApiKey.ts';
 import { createSession } from '../../src/resolvers/auth/createSession.ts';
@@ -18,7 +20,7 @@ let deaf: LiveServer;
 beforeAll(async () => {
   db = await openTestDatabase();
   server = await startLiveServer(db);
-  deaf = await startLiveServer(db, { events: localEvents(() => {}) });
+  deaf = await startLiveServer({ ...db, kind: 'server' }, { events: localEvents(() => {}) });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
@@ -54,6 +56,43 @@ async function endedBy(
 }
 
 const DEAD = { code: 4403, codes: ['CREDENTIAL_REVOKED', 'CREDENTIAL_REVOKED'] };
+
+test('while every revocation is heard only sessions are asked for again and again, else all', async () => {
+  const { accountId, keys } = await Customer.create(db);
+  const [key] = keys;
+  const byKey: CredentialRef = { userId: accountId, keyId: key?.id ?? 0n, sessionId: null };
+  const { token } = await createSession(server.services, accountId, 'LPF');
+  const sessionId = String(decodeJwt(token)['sid']);
+  const bySession: CredentialRef = { userId: accountId, keyId: null, sessionId };
+  const asked: (bigint | null)[][] = [];
+  const counting: Sql = {
+    query: (statement, values = []) => {
+      asked.push(values[1] as (bigint | null)[]);
+      return db.query(statement, values);
+    },
+  };
+  const events = localEvents(() => {});
+  let hearing = true;
+  const onError = (error: unknown): void => expect.unreachable(String(error));
+  const watch = watchCredentials({ db: counting, events, hearsAll: () => hearing, onError });
+  const dead: string[] = [];
+  watch.watch(byKey, () => dead.push('key'));
+  watch.watch(bySession, () => dead.push('session'));
+  const next = async (): Promise<unknown> => {
+    const seen = asked.length;
+    await eventually(() => asked.length > seen);
+    return asked[seen];
+  };
+  const both = [key?.id, null];
+  // At first all: the credential may have died between its authentication and the watch.
+  expect([await next(), await next()]).toEqual([both, [null]]);
+  events.publish('eventsLost', { at: new Date() });
+  expect([await next(), await next()]).toEqual([both, [null]]);
+  hearing = false;
+  expect([await next(), await next()]).toEqual([both, both]);
+  expect(dead).toEqual([]);
+  watch.close();
+});
 
 describe('a stream ends with its credential', () => {
   test('revoked: an error, then close 4403, within 1 s here and 2 s on an instance that hears nothing', async () => {
