@@ -39,7 +39,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   graphql: {
     path: 'src/graphql/',
-    may: ['schema', 'context', 'errors', 'log', 'database'],
+    may: ['schema', 'context', 'errors', 'log'],
     packages: ['node:crypto', ...GRAPHQL, 'graphql-jit', 'lru-cache', '@pothos/*'],
   },
   schema: {
@@ -88,7 +88,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
   secrets: leaf('src/secrets.ts', ['node:*'], ['config']),
   welcome: leaf('src/welcome.ts'),
-  config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['units']),
+  config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['addresses', 'units']),
   events: leaf('src/events.ts', [], ['units']),
   crypto: leaf('src/crypto.ts', ['node:crypto']),
   log: leaf('src/log.ts', ['pino']),

@@ -3,6 +3,7 @@ import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
+import { parseCidr } from './addresses.ts';
 import { parseCredits } from './units.ts';
 
 /** Everything the environment decides. README.md, "Variables", documents each one. */
@@ -55,10 +56,20 @@ const cidrs = z
   .default('')
   .transform((text, ctx) => {
     const parts = list(text);
-    const bad = parts.filter((part) => !ipaddr.isValidCIDR(part));
+    const bad = parts.filter((part) => !part.includes('/') || !isCidr(part));
     if (bad.length > 0) return fault(ctx, `must be a comma list of CIDR blocks; not one: ${bad.join(', ')}`);
     return parts;
   });
+
+/** As the fence will read it. */
+function isCidr(text: string): boolean {
+  try {
+    parseCidr(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const exits = z
   .string()
@@ -74,6 +85,13 @@ const masterKey = z.string().transform((text, ctx) => {
   const exact = bytes.toString('base64') === text || bytes.toString('base64').replace(/=+$/, '') === text;
   return exact && bytes.length === 32 ? bytes : fault(ctx, 'must be 32 bytes in base64 (openssl rand -base64 32)');
 });
+
+/** Within what sign-in takes (src/schema): another password would be accepted here and never again. */
+const password = z
+  .string()
+  .min(12, { message: 'must have at least 12 characters' })
+  .max(1_000, { message: 'must have at most 1000 characters' })
+  .refine((text) => !/\p{Cc}/u.test(text), { message: 'must not hold control characters' });
 
 const Environment = z.object({
   HOST: z
@@ -96,9 +114,10 @@ const Environment = z.object({
   MASTER_KEY: masterKey.optional(),
   ADMIN_EMAIL: z
     .email({ message: 'must be an e-mail address' })
+    .max(254, { message: 'must have at most 254 characters' })
     .or(z.literal('admin@localhost'))
     .default('admin@localhost'),
-  ADMIN_PASSWORD: z.string().min(12, { message: 'must have at least 12 characters' }).max(1024).optional(),
+  ADMIN_PASSWORD: password.optional(),
   ADMIN_API_KEY: z
     .string()
     .regex(/^lpf_[0-9a-f]{32}$/, { message: 'must be lpf_ and 32 lower-case hexadecimal digits' })

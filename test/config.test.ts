@@ -5,6 +5,8 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 
 import { ConfigError, parseConfig } from '../src/config.ts';
+import { createFence } from '../src/egress.ts';
+import { plainText } from '../src/schema/inputs.ts';
 import { loadMasterKey } from '../src/secrets.ts';
 
 test('an empty environment gives the documented defaults', () => {
@@ -67,6 +69,30 @@ test('a contradiction is named beside a malformed value of any kind', () => {
     const { message } = catchConfigError({ RELAY: 'fast', DATABASE_URL: 'postgres://h/d', ...malformed });
     for (const name of ['RELAY', 'MASTER_KEY', ...Object.keys(malformed)]) expect(message).toContain(`  ${name} `);
   }
+});
+
+test.each([
+  ['a control character', 'twelve\tcharacters', 'must not hold control characters'],
+  ['a line break at its end', 'twelve characters\n', 'must not hold control characters'],
+  ['more characters than sign-in takes', 'x'.repeat(1_001), 'must have at most 1000 characters'],
+  ['too few characters', 'x'.repeat(11), 'must have at least 12 characters'],
+])('an ADMIN_PASSWORD that could never sign in is refused: %s', (_what, password, why) => {
+  const { message } = catchConfigError({ ADMIN_PASSWORD: password });
+  expect(message.split('\n').slice(1)).toEqual([`  ADMIN_PASSWORD ${why}`]);
+});
+
+test('an ADMIN_PASSWORD of a thousand characters of any script is taken', () => {
+  const password = 'mot de passe – 密码 '.repeat(100).slice(0, 1_000);
+  expect(parseConfig({ ADMIN_PASSWORD: password }).ADMIN_PASSWORD).toBe(password);
+  expect(plainText.safeParse(password).success).toBe(true);
+});
+
+test('EGRESS_ALLOW takes the blocks that the fence takes, and no others', () => {
+  const good = ['127.0.0.0/8', '::1/128', '10.0.0.0/8', 'fd00::/8', '::1.2.3.4/128'];
+  expect(parseConfig({ EGRESS_ALLOW: good.join(', ') }).EGRESS_ALLOW).toEqual(good);
+  createFence({ allow: good });
+  for (const bad of ['127.1/8', '10/8', '0x7f.1/8', '010.0.0.0/8', 'fe80::1%eth0/64', '::ffff:10.0.0.0/104', '1.2.3.4'])
+    expect(catchConfigError({ EGRESS_ALLOW: bad }).message, bad).toContain(`EGRESS_ALLOW must be`);
 });
 
 test('DATABASE_URL requires MASTER_KEY', () => {
