@@ -30,13 +30,19 @@ function fail(error: unknown): never {
   process.exit(1);
 }
 
+/** SQLSTATE: wrong user or password, no such database. */
+const REFUSED = /^(?:28|3D)\w{3}$/;
+
 /** What the operator can mend is said in a sentence; a fault of the program shows where it happened. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError || error instanceof DataDirectoryInUse) return error.message;
   if (!(error instanceof Error)) return String(error);
+  // A name with several addresses, none of which answers: the first one says enough.
+  if (error instanceof AggregateError && error.errors.length > 0) return explain(error.errors[0]);
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (syscall === 'listen') return `A listener could not start; set its port to another one (${error.message})`;
   if (syscall === 'connect') return `The database cannot be reached; look at DATABASE_URL (${error.message})`;
+  if (REFUSED.test(code ?? '')) return `The database refuses the connection; look at DATABASE_URL (${error.message})`;
   if (code !== undefined && syscall !== undefined) return `The server could not start: ${error.message}`;
   return error.stack ?? error.message;
 }

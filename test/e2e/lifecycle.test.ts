@@ -10,6 +10,7 @@ import { endlessStream } from '../harness/endless.ts';
 import { startOrigin, type Origin } from '../harness/origin.ts';
 import { curl } from '../harness/proxyClients.ts';
 import { ADMIN, startServer, TEST_MASTER_KEY } from '../harness/server.ts';
+import { hasPostgres, postgres } from '../harness/services.ts';
 import { openUsageStream } from '../harness/usageStream.ts';
 
 const MAIN = path.resolve('dist/src/main.js');
@@ -66,6 +67,25 @@ describe('a start that cannot work says why, in one message, and exits 1', () =>
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
     for (const name of ['PORT', 'SOCKS_SHARED_PORT', 'MASTER_KEY']) expect(stderr).toContain(`  ${name} `);
     expect(stderr).not.toMatch(/\n\s+at /);
+  });
+
+  test.skipIf(!hasPostgres())('a database that is not there, and a server that does not answer', async () => {
+    await using service = await postgres();
+    const ports = { PORT: '0', SOCKS_SHARED_PORT: '0', SOCKS_DEDICATED_PORT: '0' };
+    const start = (url: string) => {
+      const env = { PATH: process.env['PATH'], DATABASE_URL: url, MASTER_KEY: TEST_MASTER_KEY, ...ports };
+      return spawnSync(process.execPath, [MAIN], { env, encoding: 'utf8', timeout: 30_000 });
+    };
+    const missing = new URL(service?.url ?? '');
+    missing.pathname = '/passerelle_missing';
+    const refused = start(missing.href);
+    const why =
+      'The database refuses the connection; look at DATABASE_URL (database "passerelle_missing" does not exist)';
+    expect(refused).toMatchObject({ status: 1, stdout: '', stderr: `${why}\n` });
+    const silent = start('postgres://user:secret-canary@127.0.0.1:1/x');
+    expect(silent).toMatchObject({ status: 1, stdout: '' });
+    expect(silent.stderr).toMatch(/^The database cannot be reached; look at DATABASE_URL \(.*ECONNREFUSED.*\)\n$/);
+    expect(silent.stderr).not.toContain('secret-canary');
   });
 
   test('a port that is taken', async () => {
