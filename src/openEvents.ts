@@ -6,6 +6,9 @@ import { redisEvents } from './live/redis.ts';
 import type { Logger } from './log.ts';
 import type { Teardown } from './teardown.ts';
 
+/** Nobody waits longer for a count of failures: without an answer each instance counts by itself. */
+const COUNT_TIMEOUT_MS = 500;
+
 /** Events of this process, and of the fleet when there is Redis. */
 export async function openEvents(
   config: Config,
@@ -24,7 +27,11 @@ export async function openEvents(
 /** The connection that counts failed sign-ins of the fleet. While Redis is away each instance counts failures by itself. */
 export function throttleRedis(config: Config, teardown: Teardown): Redis | undefined {
   if (config.REDIS_URL === undefined) return undefined;
-  const redis = new Redis(config.REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+  const redis = new Redis(config.REDIS_URL, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: COUNT_TIMEOUT_MS,
+  });
   redis.on('error', () => {}); // The connection of the events reports it.
   teardown.add('throttle', () => redis.disconnect());
   return redis;

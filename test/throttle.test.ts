@@ -1,9 +1,14 @@
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 
+import { parseConfig } from '../src/config.ts';
+import { throttleRedis } from '../src/openEvents.ts';
+import { Teardown } from '../src/teardown.ts';
 import { createThrottle, MAX_REVEALS } from '../src/throttle.ts';
+import { freezable } from './harness/frozen.ts';
 import { hasRedis, redis } from './harness/services.ts';
 
 const MAX_FAILURES = 3;
@@ -37,6 +42,30 @@ test('reveals and failures are counted apart, also under the same name', async (
 });
 
 describe.skipIf(!hasRedis())('with Redis', () => {
+  test('a Redis that falls silent does not keep anybody waiting', async () => {
+    const server = await redis();
+    if (server === undefined) throw new Error('Redis did not start');
+    const way = await freezable(Number(new URL(server.url).port));
+    const teardown = new Teardown();
+    try {
+      const connection = throttleRedis(parseConfig({ REDIS_URL: `redis://127.0.0.1:${way.port}` }), teardown);
+      if (connection === undefined) throw new Error('there is one');
+      await once(connection, 'ready');
+      const throttle = createThrottle(MAX_FAILURES, connection);
+      const account = BigInt(randomInt(2 ** 47));
+      expect(await throttle.reveal(account)).toBeUndefined();
+      way.freeze();
+      const started = performance.now();
+      await times(MAX_REVEALS, () => throttle.reveal(account));
+      expect(await throttle.reveal(account)).toBeGreaterThan(0);
+      expect(performance.now() - started).toBeLessThan(2_000);
+    } finally {
+      await teardown.run();
+      await way[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    }
+  });
+
   test('the instances of a fleet count together, and go on alone while it is away', async () => {
     const server = await redis();
     if (server === undefined) throw new Error('Redis did not start');

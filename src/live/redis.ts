@@ -11,6 +11,9 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** How long the start waits for Redis before it goes on without it. */
 const START_WAIT_MS = 3_000;
 const MAX_RETRY_PAUSE_MS = 2_000;
+/** A connection that is silent although it is open (the other machine is gone) shows within the sum of these. */
+const PING_MS = 500;
+const ANSWER_TIMEOUT_MS = 1_000;
 /** Messages on their way to Redis; beyond, they are dropped and the others find out by polling. */
 const MAX_IN_FLIGHT = 1_000;
 /** Events of one message: bounds how long another instance is busy reading it. */
@@ -39,13 +42,15 @@ export async function redisEvents(url: string, log: Logger): Promise<RedisEvents
     if (!state.complained) log.warn({ err: error }, 'Redis does not answer: other instances are heard by polling');
     state.complained = true;
   };
+  /** What others revoke from now on is not heard: caches that relied on it are emptied. */
+  const deaf = (): void => {
+    if (!state.hearing) return;
+    state.hearing = false;
+    local.publish('eventsLost', { at: new Date() });
+  };
   publisher.on('error', complain);
   subscriber.on('error', complain);
-  subscriber.on('close', () => {
-    // What others revoke from now on is not heard: caches that relied on it are emptied.
-    if (state.hearing) local.publish('eventsLost', { at: new Date() });
-    state.hearing = false;
-  });
+  subscriber.on('close', deaf);
   subscriber.on('ready', () => {
     const heard = (): void => {
       state.hearing = true;
@@ -66,6 +71,15 @@ export async function redisEvents(url: string, log: Logger): Promise<RedisEvents
       complain(error);
     });
   };
+  const ping = (): void => {
+    if (!state.hearing) return;
+    subscriber.ping().catch((error: unknown) => {
+      complain(error);
+      deaf();
+      subscriber.disconnect(true);
+    });
+  };
+  const pinging = setInterval(ping, PING_MS).unref();
   await Promise.all([firstTry(publisher, complain), firstTry(subscriber, complain)]);
   return {
     publish(name, event) {
@@ -75,8 +89,9 @@ export async function redisEvents(url: string, log: Logger): Promise<RedisEvents
     subscribe: (name, listener) => local.subscribe(name, listener),
     hearsOthers: () => state.hearing,
     async close() {
-      for (const client of [publisher, subscriber]) client.disconnect();
+      clearInterval(pinging);
       state.hearing = false;
+      for (const client of [publisher, subscriber]) client.disconnect();
     },
   };
 }
@@ -84,6 +99,7 @@ export async function redisEvents(url: string, log: Logger): Promise<RedisEvents
 const OPTIONS: RedisOptions = {
   lazyConnect: true,
   connectTimeout: CONNECT_TIMEOUT_MS,
+  commandTimeout: ANSWER_TIMEOUT_MS,
   // What cannot be sent now is not worth sending later: the database has it.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 0,

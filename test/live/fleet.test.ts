@@ -8,6 +8,7 @@ import type { EventMap } from '../../src/events.ts';
 import { redisEvents } from '../../src/live/redis.ts';
 import { decode, encode } from '../../src/live/wire.ts';
 import { createLogger } from '../../src/log.ts';
+import { freezable } from '../harness/frozen.ts';
 import { hasPostgres, hasRedis, postgres, redis, type PostgresServer, type RedisServer } from '../harness/services.ts';
 import { openUsageStream } from '../harness/usageStream.ts';
 import { Customer, eventually, startLiveServer } from './fixture.ts';
@@ -73,6 +74,34 @@ describe.skipIf(!hasRedis())('Redis', () => {
     // Once when it breaks, for caches that relied on hearing; once when it is back, to catch up.
     await eventually(() => lost === 2);
     expect(events.hearsOthers()).toBe(true);
+    admin.disconnect();
+    await events.close();
+  });
+
+  test('a connection that falls silent without closing counts as lost, within two seconds', async () => {
+    const way = await freezable(Number(new URL(server?.url ?? '').port));
+    const events = await redisEvents(`redis://127.0.0.1:${way.port}`, log);
+    await eventually(() => events.hearsOthers());
+    let lost = 0;
+    events.subscribe('eventsLost', () => (lost += 1));
+    way.freeze();
+    await eventually(() => !events.hearsOthers(), 2_000);
+    expect(lost).toBe(1);
+    await events.close();
+    await way[Symbol.asyncDispose]();
+  });
+
+  test('while Redis answers its connection is kept', async () => {
+    const events = await redisEvents(server?.url ?? '', log);
+    await eventually(() => events.hearsOthers());
+    let lost = 0;
+    events.subscribe('eventsLost', () => (lost += 1));
+    const admin = new Redis(server?.url ?? '');
+    const pings = async (): Promise<number> =>
+      Number(/cmdstat_ping:calls=(\d+)/.exec(await admin.info('commandstats'))?.[1] ?? 0);
+    const before = await pings();
+    await expect.poll(pings, { timeout: 5_000 }).toBeGreaterThan(before + 2);
+    expect([events.hearsOthers(), lost]).toEqual([true, 0]);
     admin.disconnect();
     await events.close();
   });
