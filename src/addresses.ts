@@ -35,6 +35,13 @@ export function parseAddress(text: string): Address | undefined {
   return addressOf(bytesOf(text));
 }
 
+/** The text of a literal as it is compared and counted: IPv4-mapped IPv6 as IPv4. Undefined when it is no literal. */
+export function normalAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text;
+  const address = parseAddress(text);
+  return address === undefined ? undefined : textOf(address);
+}
+
 /** The address that 4 or 16 bytes in network order stand for. */
 export function addressOf(bytes: readonly number[]): Address {
   if (bytes.length === 4) return new ipaddr.IPv4([...bytes]);

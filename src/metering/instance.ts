@@ -9,8 +9,8 @@ import { Heartbeat } from './heartbeat.ts';
 import { Hours } from './hours.ts';
 import { KeyMeters } from './keyMeters.ts';
 import type { FrozenRow, KeyMeter, MeterHost } from './meter.ts';
-import { openWhenCovered, type Opened } from './opening.ts';
-import type { AuthenticatedKey } from './session.ts';
+import { openWhenCovered } from './opening.ts';
+import type { AuthenticatedKey, Opened } from './session.ts';
 import { Settler } from './settle.ts';
 
 export interface InstanceOptions {
@@ -91,8 +91,8 @@ export class MeteringInstance implements MeterHost {
     this.#checkEmpty();
   }
 
-  open(key: AuthenticatedKey, product: Product): Promise<Opened> {
-    if (this.#draining || !this.mayForward()) return Promise.resolve({ refusal: 'SERVICE_UNAVAILABLE' });
+  open(key: AuthenticatedKey, product: Product): Opened | Promise<Opened> {
+    if (this.#draining || !this.mayForward()) return { refusal: 'SERVICE_UNAVAILABLE' };
     const hurry = (meter: KeyMeter): void => this.#settler.hurry(meter);
     return openWhenCovered(this.#meters.of(key), product, { clock: this.#options.clock, hurry });
   }

@@ -2,10 +2,7 @@ import { PRICE_PER_BYTE, type Product } from '../units.ts';
 import type { Clock } from './clock.ts';
 import { OPEN_TIMEOUT_MS } from './limits.ts';
 import type { KeyMeter, Opener } from './meter.ts';
-import type { OpenSession } from './session.ts';
-
-/** What became of a wish to open a session. */
-export type Opened = Awaited<ReturnType<OpenSession>>;
+import type { Opened } from './session.ts';
 
 /**
  * Opens a session as soon as the key has credit for one byte: at once, or when the ledger has
@@ -16,10 +13,10 @@ export function openWhenCovered(
   meter: KeyMeter,
   product: Product,
   { clock, hurry }: { readonly clock: Clock; readonly hurry: (meter: KeyMeter) => void },
-): Promise<Opened> {
+): Opened | Promise<Opened> {
   const price = Number(PRICE_PER_BYTE[product]);
   meter.price = Math.max(meter.price, price);
-  if (meter.covers(price)) return Promise.resolve({ session: meter.open(product) });
+  if (meter.covers(price)) return { session: meter.open(product) };
   return new Promise((resolve) => {
     const cancel = clock.after(OPEN_TIMEOUT_MS, () => {
       meter.openers.delete(opener);

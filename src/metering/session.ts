@@ -60,8 +60,11 @@ export interface AuthenticatedKey {
   readonly lookup?: string;
 }
 
-/** Opens metering for one connection: refused when the account or key has no credit left. */
-export type OpenSession = (
-  key: AuthenticatedKey,
-  product: Product,
-) => Promise<{ readonly session: MeterSession } | { readonly refusal: RefusalCode }>;
+/** What became of a wish to open a session. */
+export type Opened = { readonly session: MeterSession } | { readonly refusal: RefusalCode };
+
+/**
+ * Opens metering for one connection: refused when the account or key has no credit left. At once
+ * while the lease of the key has credit, else when the ledger has answered.
+ */
+export type OpenSession = (key: AuthenticatedKey, product: Product) => Opened | Promise<Opened>;

@@ -3,11 +3,12 @@ import type { Socket } from 'node:net';
 import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { AuthenticatedKey, MeterSession, OpenSession } from '../metering/session.ts';
+import type { AuthenticatedKey, MeterSession, Opened, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
 import type { Exit } from './exits.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
 import { Intake } from './intake.ts';
+import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
 import type { SocketEnd } from './relay/portable.ts';
 import { DialError, type DialFailure, type Relay, type Tunnel } from './relay/relay.ts';
@@ -31,7 +32,12 @@ const DIAL_REPLIES: Readonly<Record<DialFailure, ReplyCode>> = {
 
 /** What a connection needs of the proxy around it. */
 export interface Host {
-  readonly authenticate: (username: string, clientAddress: string, product: Product) => Promise<Authentication>;
+  /** At once when the key is known already. */
+  readonly authenticate: (
+    username: string,
+    clientAddress: string,
+    product: Product,
+  ) => Authentication | Promise<Authentication>;
   readonly openSession: OpenSession;
   readonly fence: Fence;
   readonly relay: Relay<SocketEnd>;
@@ -51,11 +57,13 @@ export interface Host {
 /** One client, from its greeting until both sides are closed. */
 export class Connection {
   readonly product: Product;
+  /** Set when it is authenticated. */
+  key: AuthenticatedKey | undefined;
   readonly #host: Host;
   readonly #client: Socket;
   readonly #clientAddress: string;
   readonly #intake: Intake;
-  readonly #abandoned = new AbortController();
+  readonly #abandonment = new Abandonment();
   #tunnel: Tunnel | undefined;
   #overLimit = false;
 
@@ -67,7 +75,7 @@ export class Connection {
     this.#intake = new Intake(client);
     client.on('error', () => client.destroy());
     client.on('close', () => {
-      this.#abandoned.abort();
+      this.#abandonment.abandon();
       if (this.#tunnel === undefined) host.closed(this);
     });
     this.#serve().catch((error: unknown) => {
@@ -78,7 +86,7 @@ export class Connection {
 
   /** Ends the connection at once, whatever it is doing. */
   abort(): void {
-    this.#abandoned.abort();
+    this.#abandonment.abandon();
     if (this.#tunnel === undefined) cut(this.#client);
     else this.#tunnel.abort();
   }
@@ -103,18 +111,26 @@ export class Connection {
 
   #gate(): Gate {
     return {
-      authenticate: async (username) => {
-        const answer = await this.#host.authenticate(username, this.#clientAddress, this.product);
-        if ('key' in answer) this.#overLimit = !this.#host.authenticated(this, answer.key);
-        return answer;
+      authenticate: (username) => {
+        const answer = this.#host.authenticate(username, this.#clientAddress, this.product);
+        return answer instanceof Promise ? answer.then((late) => this.#admit(late)) : this.#admit(answer);
       },
       refused: (code, keyId) => this.#host.refused(code, keyId),
     };
   }
 
-  async #open(key: AuthenticatedKey): ReturnType<OpenSession> {
+  #admit(answer: Authentication): Authentication {
+    if ('key' in answer) {
+      this.key = answer.key;
+      this.#overLimit = !this.#host.authenticated(this, answer.key);
+    }
+    return answer;
+  }
+
+  async #open(key: AuthenticatedKey): Promise<Opened> {
     try {
-      return await this.#host.openSession(key, this.product);
+      const opened = this.#host.openSession(key, this.product);
+      return opened instanceof Promise ? await opened : opened;
     } catch (error) {
       this.#reply(REPLIES.GENERAL_FAILURE);
       throw error;
@@ -134,7 +150,7 @@ export class Connection {
         addresses: resolved.addresses,
         port,
         timeoutMs: CONNECT_TIMEOUT_MS,
-        signal: this.#abandoned.signal,
+        abandonment: this.#abandonment,
       });
     } catch (error) {
       if (!(error instanceof DialError)) throw error;
@@ -144,7 +160,7 @@ export class Connection {
   }
 
   #relay(target: SocketEnd, session: MeterSession): void {
-    if (this.#abandoned.signal.aborted || this.#client.destroyed) {
+    if (this.#abandonment.abandoned || this.#client.destroyed) {
       this.#host.relay.discard(target);
       session.close();
       return;

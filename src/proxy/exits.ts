@@ -1,3 +1,4 @@
+import type { Abandonment } from './relay/abandonment.ts';
 import { DialError, type Peer, type Relay } from './relay/relay.ts';
 
 /** Addresses of one target that are tried, one after the other, within the connect timeout. */
@@ -9,7 +10,7 @@ export interface ExitRequest {
   readonly port: number;
   /** Milliseconds for all attempts together. */
   readonly timeoutMs: number;
-  readonly signal: AbortSignal;
+  readonly abandonment: Abandonment;
 }
 
 /** A way out to the internet. */
@@ -23,7 +24,7 @@ export interface Exit {
 /** Dials from this machine, from the address that the system chooses. */
 export const DIRECT: Exit = {
   name: 'direct',
-  async connect(relay, { addresses, port, timeoutMs, signal }) {
+  async connect(relay, { addresses, port, timeoutMs, abandonment }) {
     const deadline = performance.now() + timeoutMs;
     const attempts = addresses.slice(0, MAX_ATTEMPTS);
     for (const [index, address] of attempts.entries()) {
@@ -32,9 +33,9 @@ export const DIRECT: Exit = {
       // An address that swallows packets leaves the ones after it their share of the time.
       const share = left / (attempts.length - index);
       try {
-        return await relay.dial(peer, { timeoutMs: share, signal });
+        return await relay.dial(peer, { timeoutMs: share, abandonment });
       } catch (error) {
-        if (index === attempts.length - 1 || signal.aborted) throw error;
+        if (index === attempts.length - 1 || abandonment.abandoned) throw error;
       }
     }
     throw new DialError('HOST_UNREACHABLE');

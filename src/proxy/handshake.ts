@@ -38,7 +38,7 @@ export type Authentication =
 
 /** Who decides about credentials, and keeps the reasons of refusals. */
 export interface Gate {
-  authenticate(username: string): Promise<Authentication>;
+  authenticate(username: string): Authentication | Promise<Authentication>;
   /** @param keyId absent when the refusal cannot be attributed to a key */
   refused(code: RefusalCode, keyId?: bigint): void;
 }
@@ -88,7 +88,8 @@ async function login(channel: Channel, gate: Gate): Promise<AuthenticatedKey | u
   if (credentials === undefined) return undefined;
   let answer: Authentication;
   try {
-    answer = await gate.authenticate(credentials.username);
+    const decision = gate.authenticate(credentials.username);
+    answer = decision instanceof Promise ? await decision : decision;
   } catch (error) {
     channel.finish(NOT_AUTHENTICATED);
     throw error;

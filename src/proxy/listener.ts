@@ -1,7 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 import type { Logger } from '../log.ts';
-import { KEEP_ALIVE_DELAY_MS } from './relay/portable.ts';
 
 /** Connections that the kernel completes before they are accepted; it may cap them lower. */
 const BACKLOG = 4_096;
@@ -22,10 +21,7 @@ export interface Listener {
 }
 
 export function createListener(host: string, port: number, accept: (socket: Socket) => void, log: Logger): Listener {
-  const server: Server = createServer(
-    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS },
-    accept,
-  );
+  const server: Server = createServer({ allowHalfOpen: true, noDelay: true }, accept);
   let bound: AddressInfo | undefined;
   let retry: NodeJS.Timeout | undefined;
   const open = (): void => void server.listen({ host, port: bound?.port ?? port, backlog: BACKLOG });

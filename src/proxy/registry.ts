@@ -11,7 +11,6 @@ export class Registry {
   readonly #handshakes = new Set<Connection>();
   readonly #tunnels = new Set<Connection>();
   readonly #keys = new Map<bigint, Set<Connection>>();
-  readonly #keyOf = new Map<Connection, bigint>();
 
   /** @param maxPerKey connections of one key at once */
   constructor(maxPerKey: number) {
@@ -37,14 +36,16 @@ export class Registry {
     this.#handshakes.add(connection);
   }
 
+  has(connection: Connection): boolean {
+    return this.#all.has(connection);
+  }
+
   /** @returns false when the key has as many as it may; the connection is not counted for it then */
   authenticated(connection: Connection, keyId: bigint): boolean {
     this.#handshakes.delete(connection);
-    if (!this.#all.has(connection)) return true;
     const connections = this.#keys.get(keyId) ?? new Set();
     if (connections.size >= this.#maxPerKey) return false;
     this.#keys.set(keyId, connections.add(connection));
-    this.#keyOf.set(connection, keyId);
     return true;
   }
 
@@ -56,9 +57,8 @@ export class Registry {
     this.#all.delete(connection);
     this.#handshakes.delete(connection);
     this.#tunnels.delete(connection);
-    const keyId = this.#keyOf.get(connection);
+    const keyId = connection.key?.keyId;
     if (keyId === undefined) return;
-    this.#keyOf.delete(connection);
     const connections = this.#keys.get(keyId);
     connections?.delete(connection);
     if (connections?.size === 0) this.#keys.delete(keyId);

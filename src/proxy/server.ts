@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net';
 
-import { parseAddress, textOf } from '../addresses.ts';
+import { normalAddress } from '../addresses.ts';
 import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -8,6 +8,7 @@ import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
 import { Connection, type Host } from './connection.ts';
 import { DIRECT, type Exit } from './exits.ts';
+import { KeyWatches, type WatchKey } from './keyWatches.ts';
 import { createListener, type Listener } from './listener.ts';
 import { Registry } from './registry.ts';
 import { createPortableRelay } from './relay/portable.ts';
@@ -30,11 +31,7 @@ export interface ProxyOptions {
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
   readonly recordRefusal: (keyId: bigint, code: RefusalCode) => void;
-  /**
-   * Calls `onDead` once when the secret that was presented stops working, here or on another instance.
-   * @returns a function that stops watching
-   */
-  readonly watchKey?: (key: AuthenticatedKey, onDead: () => void) => () => void;
+  readonly watchKey?: WatchKey;
   readonly fence: Fence;
   readonly log: Logger;
   readonly limits: {
@@ -80,7 +77,7 @@ class ProxyServer implements Proxy {
   readonly #registry: Registry;
   readonly #maxConnections: number;
   readonly #refusals = new Map<RefusalCode, number>();
-  readonly #unwatch = new Map<Connection, () => void>();
+  readonly #watches: KeyWatches;
   readonly #listeners: Readonly<Record<ProxyProduct, Listener>>;
   readonly #host: Host;
   #accepted = 0;
@@ -91,6 +88,10 @@ class ProxyServer implements Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#registry = new Registry(options.limits.maxConnectionsPerKey);
+    this.#watches = new KeyWatches(options.watchKey ?? unwatched, (connection, keyId) => {
+      this.#refused('KEY_REVOKED', keyId);
+      connection.abort();
+    });
     const maxDescriptors = options.limits.maxDescriptors ?? MAX_DESCRIPTORS;
     this.#maxConnections = Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION);
     this.#listeners = { SHARED: this.#listener('SHARED'), DEDICATED: this.#listener('DEDICATED') };
@@ -157,25 +158,19 @@ class ProxyServer implements Proxy {
   }
 
   #accept(client: Socket, product: ProxyProduct): void {
-    const address = parseAddress(client.remoteAddress ?? '');
+    const address = normalAddress(client.remoteAddress ?? '');
     // Gone again before it was accepted, or accepted after the drain began.
     if (address === undefined || this.#draining) return void client.destroy();
     this.#accepted++;
-    this.#registry.add(new Connection(this.#host, client, textOf(address), product));
+    this.#registry.add(new Connection(this.#host, client, address, product));
     if (!this.#paused && this.#registry.size >= this.#maxConnections) this.#pause();
   }
 
   #authenticated(connection: Connection, key: AuthenticatedKey): boolean {
+    // It has closed meanwhile: nothing would ever take it out again.
+    if (!this.#registry.has(connection)) return true;
     if (!this.#registry.authenticated(connection, key.keyId)) return false;
-    const { watchKey } = this.#options;
-    if (watchKey === undefined) return true;
-    const die = (): void => {
-      this.#refused('KEY_REVOKED', key.keyId);
-      connection.abort();
-    };
-    // Later: an operation that revokes here closes the connections itself, and says how many there were.
-    const unwatch = watchKey(key, () => void setImmediate(() => this.#unwatch.has(connection) && die()));
-    this.#unwatch.set(connection, unwatch);
+    this.#watches.add(connection, key);
     return true;
   }
 
@@ -187,8 +182,7 @@ class ProxyServer implements Proxy {
 
   #closed(connection: Connection): void {
     this.#registry.remove(connection);
-    this.#unwatch.get(connection)?.();
-    this.#unwatch.delete(connection);
+    if (connection.key !== undefined) this.#watches.remove(connection, connection.key);
     const { size } = this.#registry;
     if (this.#paused && !this.#draining && size <= this.#maxConnections * RESUME_SHARE) this.#resume();
     if (size === 0) this.#onEmpty?.();
@@ -210,6 +204,8 @@ class ProxyServer implements Proxy {
     this.#options.log.info({ connections: this.#registry.size }, 'accepting again');
   }
 }
+
+const unwatched: WatchKey = () => () => undefined;
 
 /** Takes the exits of a product in turn. */
 function rotation(exits: ProxyOptions['exits']): (product: Product) => Exit {

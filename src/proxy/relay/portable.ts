@@ -3,11 +3,9 @@ import { connect, type Socket } from 'node:net';
 import type { RefusalCode } from '../../errors.ts';
 import { BufferPool, ReadBuffer } from './buffers.ts';
 import { cut } from './handle.ts';
+import { KeepAlive } from './keepAlive.ts';
 import { Pump } from './pump.ts';
 import { DialError, type DialFailure, type Relay, type Tunnel, type TunnelPlan } from './relay.ts';
-
-/** Milliseconds of silence before the system probes whether the other side is still there. */
-export const KEEP_ALIVE_DELAY_MS = 60_000;
 
 /** One end of a tunnel: a socket, and how it is read when it was dialled here. */
 export interface SocketEnd {
@@ -40,8 +38,9 @@ class Reader {
 /** The relay for every platform: Node's sockets, downloads through pooled static buffers. */
 export function createPortableRelay(): Relay<SocketEnd> {
   const pool = new BufferPool();
+  const keepAlive = new KeepAlive();
   return {
-    dial({ address, port }, { timeoutMs, signal, localAddress }) {
+    dial({ address, port }, { timeoutMs, abandonment, localAddress }) {
       return new Promise((resolve, reject) => {
         const reader = new Reader(pool);
         const socket = connect({
@@ -51,8 +50,6 @@ export function createPortableRelay(): Relay<SocketEnd> {
           allowHalfOpen: true,
           autoSelectFamily: false,
           noDelay: true,
-          keepAlive: true,
-          keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
           onread: reader.onread,
         });
         // A target that speaks first is not read before the client has its reply.
@@ -60,18 +57,18 @@ export function createPortableRelay(): Relay<SocketEnd> {
         reader.buffer.bind(socket);
         const settle = (failure?: DialFailure, cause?: unknown): void => {
           clearTimeout(timer);
-          signal.removeEventListener('abort', abandon);
+          abandonment.listen(undefined);
           if (failure === undefined) return resolve({ socket, reader });
           socket.destroy();
           reject(new DialError(failure, cause));
         };
         const abandon = (): void => settle('ABANDONED');
         const timer = setTimeout(settle, timeoutMs, 'TIMED_OUT');
-        signal.addEventListener('abort', abandon);
+        abandonment.listen(abandon);
         // Stays on the socket: whatever happens to it later has this one listener at least.
         socket.on('error', (error) => settle(failureOf(error), error));
         socket.once('connect', () => settle());
-        if (signal.aborted) abandon();
+        if (abandonment.abandoned) abandon();
       });
     },
     localAddress({ socket }) {
@@ -79,7 +76,7 @@ export function createPortableRelay(): Relay<SocketEnd> {
       return address === undefined || port === undefined ? undefined : { address, port };
     },
     discard: ({ socket }) => cut(socket),
-    start: (plan) => new PortableTunnel(plan),
+    start: (plan) => new PortableTunnel(plan, keepAlive),
   };
 }
 
@@ -102,13 +99,18 @@ class PortableTunnel implements Tunnel {
   readonly #up: Pump;
   readonly #down: Pump;
   readonly #idle: NodeJS.Timeout;
+  readonly #keepAlive: KeepAlive;
+  readonly #sockets: readonly [Socket, Socket];
   #cut: RefusalCode | undefined;
   #open = 2;
 
-  constructor(plan: TunnelPlan<SocketEnd>) {
+  constructor(plan: TunnelPlan<SocketEnd>, keepAlive: KeepAlive) {
     this.#plan = plan;
+    this.#keepAlive = keepAlive;
     const client = plan.client.socket;
     const { socket: target, reader } = plan.target;
+    this.#sockets = [client, target];
+    keepAlive.add(this.#sockets);
     this.#up = new Pump('up', plan.session, target, () => client.resume());
     this.#down = new Pump('down', plan.session, client, () => {
       if (reader !== undefined) reader.buffer.busy = false;
@@ -172,6 +174,7 @@ class PortableTunnel implements Tunnel {
       return;
     }
     clearTimeout(this.#idle);
+    this.#keepAlive.delete(this.#sockets);
     this.#up.stop();
     this.#down.stop();
     this.#plan.target.reader?.buffer.release();

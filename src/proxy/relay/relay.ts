@@ -1,5 +1,6 @@
 import type { RefusalCode } from '../../errors.ts';
 import type { MeterSession } from '../../metering/session.ts';
+import type { Abandonment } from './abandonment.ts';
 
 /** An address to dial, as the fence pinned it. */
 export interface Peer {
@@ -11,8 +12,8 @@ export interface Peer {
 export interface DialOptions {
   /** Milliseconds until the attempt is given up. */
   readonly timeoutMs: number;
-  /** Abandons the attempt, when the client has gone or the key was revoked. */
-  readonly signal: AbortSignal;
+  /** Abandons the attempt, when the client has gone or the key was revoked. One attempt at a time listens. */
+  readonly abandonment: Abandonment;
   /** Address of this machine to dial from; the system chooses when absent. */
   readonly localAddress?: string;
 }

@@ -17,13 +17,18 @@ export interface Authenticator {
    * @throws AppError UNAUTHENTICATED; THROTTLED after too many failures with keys of that prefix
    */
   bearer(token: string, clientAddress: string): Promise<Viewer>;
-  /** Whose traffic it is: the username of the proxy is an API key, the password is not looked at. */
-  proxyKey(username: string, clientAddress: string): Promise<ProxyAuthentication>;
+  /**
+   * Whose traffic it is: the username of the proxy is an API key, the password is not looked at.
+   * At once, and each time the same object, while the key is cached.
+   */
+  proxyKey(username: string, clientAddress: string): ProxyAuthentication | Promise<ProxyAuthentication>;
   close(): void;
 }
 
 interface Cached extends CachedOwner {
   readonly viewer: Viewer;
+  /** What the proxy is told. */
+  readonly proxy: ProxyAuthentication;
   /** Milliseconds since 1970 after which a session token is not accepted; Infinity for keys. */
   readonly expiresAtMs: number;
 }
@@ -42,23 +47,36 @@ export interface AuthenticatorOptions {
 }
 
 type Needs = Pick<Services, 'db' | 'events' | 'keys' | 'throttle' | 'now'>;
-type KeyOutcome = { readonly viewer: Viewer } | { readonly refusal: RefusalCode; readonly keyId?: bigint };
+interface Refused {
+  readonly refusal: RefusalCode;
+  readonly keyId?: bigint;
+}
+type KeyOutcome = { readonly viewer: Viewer } | Refused;
 
 export function createAuthenticator(services: Needs, { cacheMs, activity }: AuthenticatorOptions): Authenticator {
   const cache = createCredentialCache<Cached>(services.events, cacheMs);
 
-  const presentKey = async (secret: string, clientAddress: string): Promise<KeyOutcome> => {
+  const used = (cached: Cached): Cached => {
+    if (cached.keyId !== null) activity.used(cached.keyId);
+    return cached;
+  };
+
+  /** At once while the key is cached: a proxy's clients present theirs with every connection. */
+  const presentKey = (secret: string, clientAddress: string): Cached | Promise<Cached | Refused> => {
     const lookup = lookupHash(services.keys, secret);
-    let failure: KeyOutcome | undefined;
-    const cached = await cache.get(lookup.toString('hex'), async () => {
+    let failure: Refused | undefined;
+    const check = async (): Promise<Cached | Refused> => {
       const outcome = await checkKey(services, secret, lookup, clientAddress);
-      if ('viewer' in outcome) return cachedOf(outcome.viewer, Infinity);
+      return 'viewer' in outcome ? cachedOf(outcome.viewer, Infinity) : outcome;
+    };
+    const found = cache.get(lookup.toString('hex'), async () => {
+      const outcome = await check();
+      if ('viewer' in outcome) return outcome;
       failure = outcome;
       return undefined;
     });
-    if (cached === undefined) return failure ?? checkKey(services, secret, lookup, clientAddress);
-    if (cached.keyId !== null) activity.used(cached.keyId);
-    return { viewer: cached.viewer };
+    if (!(found instanceof Promise)) return used(found);
+    return found.then(async (cached) => (cached === undefined ? (failure ?? check()) : used(cached)));
   };
 
   const presentToken = async (token: string): Promise<Viewer> => {
@@ -81,20 +99,25 @@ export function createAuthenticator(services: Needs, { cacheMs, activity }: Auth
       const retryAfterSeconds = await services.throttle.blockedFor(clientAddress, subjectOf(token));
       throw new AppError('THROTTLED', retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
     },
-    async proxyKey(username, clientAddress) {
-      const outcome = await presentKey(username, clientAddress);
-      if ('refusal' in outcome) return outcome;
-      const { keyId, userId, lookup } = outcome.viewer;
-      if (keyId === null) return { refusal: 'KEY_UNKNOWN' };
-      return { key: { keyId, accountId: userId, ...(lookup === undefined ? {} : { lookup }) } };
+    proxyKey(username, clientAddress) {
+      const outcome = presentKey(username, clientAddress);
+      return outcome instanceof Promise ? outcome.then(proxyAnswer) : outcome.proxy;
     },
     close: () => cache.close(),
   };
 }
 
 function cachedOf(viewer: Viewer, expiresAtMs: number): Cached {
-  const { userId: accountId, keyId, sessionId } = viewer;
-  return { accountId, keyId, sessionId, viewer, expiresAtMs };
+  const { userId: accountId, keyId, sessionId, lookup } = viewer;
+  const proxy: ProxyAuthentication =
+    keyId === null
+      ? { refusal: 'KEY_UNKNOWN' }
+      : { key: { keyId, accountId, ...(lookup === undefined ? {} : { lookup }) } };
+  return { accountId, keyId, sessionId, viewer, proxy, expiresAtMs };
+}
+
+function proxyAnswer(outcome: Cached | Refused): ProxyAuthentication {
+  return 'refusal' in outcome ? outcome : outcome.proxy;
 }
 
 function subjectOf(secret: string): string {

@@ -1,0 +1,39 @@
+import type { Socket } from 'node:net';
+
+/** Milliseconds of silence before the system probes whether the other side is still there. */
+const KEEP_ALIVE_DELAY_MS = 60_000;
+/** Sockets are probed after one to two of these: most connections are over by then. */
+const SWEEP_MS = 30_000;
+
+/** The two sockets of a tunnel. */
+type Pair = readonly [Socket, Socket];
+
+/**
+ * Turns keep-alive on for tunnels that last. At the start it would be four system calls for each
+ * socket, and no probe is due before the delay has passed anyway.
+ */
+export class KeepAlive {
+  #young = new Set<Pair>();
+  #older = new Set<Pair>();
+  #sweeper: NodeJS.Timeout | undefined;
+
+  add(pair: Pair): void {
+    this.#young.add(pair);
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
+  }
+
+  delete(pair: Pair): void {
+    if (!this.#young.delete(pair)) this.#older.delete(pair);
+  }
+
+  #sweep(): void {
+    for (const sockets of this.#older) {
+      for (const socket of sockets) if (!socket.destroyed) socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    }
+    this.#older = this.#young;
+    this.#young = new Set();
+    if (this.#older.size > 0) return;
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+  }
+}
