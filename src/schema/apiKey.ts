@@ -22,6 +22,9 @@ const Refusal = builder.objectRef<RefusalRow>('Refusal').implement({
   }),
 });
 
+/** Fields of a key for which a brief row is enough: what programs poll. */
+export const BRIEF_KEY = ['__typename', 'id', 'databaseId', 'name', 'limits'];
+
 export const ApiKey = builder.prismaNode('ApiKey', {
   description: 'A credential for the proxy and the API, with its own limits.',
   nullable: true,

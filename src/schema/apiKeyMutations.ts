@@ -4,11 +4,12 @@ import { revealApiKey } from '../resolvers/apiKeys/revealApiKey.ts';
 import { revokeApiKey } from '../resolvers/apiKeys/revokeApiKey.ts';
 import type { KeyRow } from '../resolvers/apiKeys/rows.ts';
 import { updateApiKey } from '../resolvers/apiKeys/updateApiKey.ts';
-import { ApiKey } from './apiKey.ts';
+import { ApiKey, BRIEF_KEY } from './apiKey.ts';
 import { builder } from './builder.ts';
 import { ConflictError, failures, NotFoundError, ThrottledError } from './errors.ts';
 import { databaseId } from './ids.ts';
 import { limitFields, plainText } from './inputs.ts';
+import { selectsOnlyAt } from './selection.ts';
 
 const keyName = plainText.trim().min(1, 'must not be empty').max(100, 'must have at most 100 characters');
 
@@ -105,7 +106,8 @@ builder.mutationFields((t) => ({
     description: 'Renames an active API key or changes its limits; open connections obey at once.',
     args: { input: t.arg({ type: UpdateApiKeyInput, required: true, description: 'What to change.' }) },
     errors: failures(NotFoundError, ConflictError),
-    resolve: (_root, { input: { id, ...changes } }, ctx) => updateApiKey(ctx, databaseId('ApiKey', id), changes),
+    resolve: (_root, { input: { id, ...changes } }, ctx, info) =>
+      updateApiKey(ctx, databaseId('ApiKey', id), changes, selectsOnlyAt(info, ['apiKey'], BRIEF_KEY)),
   }),
   revealApiKey: t.withAuth({ authenticated: true }).field({
     type: RevealApiKeySuccess,

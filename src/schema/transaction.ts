@@ -1,3 +1,5 @@
+import type { GraphQLResolveInfo } from 'graphql';
+
 import { connectTransactions } from '../resolvers/usage/connectTransactions.ts';
 import { findTransaction } from '../resolvers/usage/findTransaction.ts';
 import { MAX_PAGE_NUMBER, pageTransactions, type TransactionPageRow } from '../resolvers/usage/pageTransactions.ts';
@@ -8,7 +10,7 @@ import { DEFAULT_PAGE, MAX_PAGE } from '../resolvers/connection.ts';
 import { builder, connectionComplexity } from './builder.ts';
 import { LanguageEnum, ProductEnum, TransactionStatusEnum, TransactionTypeEnum } from './enums.ts';
 import { optionalDatabaseId } from './ids.ts';
-import { selects } from './selection.ts';
+import { selects, selectsAt, selectsOnlyAt } from './selection.ts';
 import { User } from './user.ts';
 
 const Transaction = builder.objectRef<TransactionRow>('Transaction');
@@ -103,6 +105,14 @@ const TypeSummary = builder.objectRef<TypeTotal>('TypeSummary').implement({
   }),
 });
 
+/** Whether brief rows are enough for the transactions at `path`: no bytes, and of keys id and name alone. */
+function isBrief(info: GraphQLResolveInfo, ...path: string[]): boolean {
+  return (
+    !selectsAt(info, path, 'bytesUp', 'bytesDown') &&
+    selectsOnlyAt(info, [...path, 'apiKey'], ['__typename', 'id', 'databaseId', 'name'])
+  );
+}
+
 builder.prismaObjectFields(User, (t) => ({
   transactions: t.connection(
     {
@@ -120,6 +130,7 @@ builder.prismaObjectFields(User, (t) => ({
           type: type ?? null,
           apiKeyId: optionalDatabaseId('ApiKey', apiKeyId),
           withTotals: selects(info, 'totalCount', 'totalAmount'),
+          brief: isBrief(info, 'edges', 'node'),
         }),
     },
     {
@@ -155,13 +166,14 @@ builder.prismaObjectFields(User, (t) => ({
       }),
     },
     complexity: ({ limit }) => ({ field: 1, multiplier: Math.min(Math.max(limit ?? DEFAULT_PAGE, 1), MAX_PAGE) }),
-    resolve: (user, { apiKeyId, type, subtypeNumber, page, limit }, ctx) =>
+    resolve: (user, { apiKeyId, type, subtypeNumber, page, limit }, ctx, info) =>
       pageTransactions(ctx, user.id, {
         page: page ?? 1,
         limit: limit ?? DEFAULT_PAGE,
         type: type ?? null,
         subtypeNumber: subtypeNumber ?? null,
         apiKeyId: optionalDatabaseId('ApiKey', apiKeyId),
+        brief: isBrief(info, 'transactions'),
       }),
   }),
   balanceSummary: t.field({

@@ -1,13 +1,16 @@
+import type { GraphQLResolveInfo } from 'graphql';
+
 import type { User as PrismaUser } from '../../prisma/generated/client/client.ts';
 import { USER_INCLUDE, type UserRow } from '../resolvers/accounts/rows.ts';
-import { findViewer, type ViewerState } from '../resolvers/accounts/findViewer.ts';
+import { findViewer, type ViewerDepth, type ViewerState } from '../resolvers/accounts/findViewer.ts';
 import { connectApiKeys, listApiKeys } from '../resolvers/apiKeys/listApiKeys.ts';
 import { AppError } from '../errors.ts';
-import { ApiKey } from './apiKey.ts';
+import { ApiKey, BRIEF_KEY } from './apiKey.ts';
 import { MAX_PAGE } from '../resolvers/connection.ts';
 import { builder, connectionComplexity } from './builder.ts';
 import { AuthTypeEnum, PlanEnum, RoleEnum } from './enums.ts';
 import { Limits } from './limits.ts';
+import { selectsOnly, selectsOnlyAt } from './selection.ts';
 
 const PLANS = ['FREE', 'STARTER', 'PRO'] as const;
 
@@ -79,7 +82,7 @@ export const User = builder.prismaNode('User', {
       type: [ApiKey],
       description: 'The same keys as a plain list, the first 1000.',
       complexity: { field: 1, multiplier: MAX_PAGE / 2 },
-      resolve: (user, _args, ctx) => listApiKeys(ctx, user.id),
+      resolve: (user, _args, ctx, info) => listApiKeys(ctx, user.id, selectsOnly(info, ...BRIEF_KEY)),
     }),
   }),
 });
@@ -107,11 +110,35 @@ const Viewer = builder.objectRef<ViewerState>('Viewer').implement({
   }),
 });
 
+/** Fields of a user that need nothing but its id. */
+const BY_ID = [
+  '__typename',
+  'id',
+  'databaseId',
+  'apiKeys',
+  'apiKeyList',
+  'transactions',
+  'transactionPage',
+  'balanceSummary',
+  'usageByDay',
+  'usageByHour',
+];
+const BY_BALANCE = [...BY_ID, 'balance'];
+const BY_LIMITS = [...BY_BALANCE, 'limits'];
+
+/** How much of the viewer the document asks for. */
+function depthOf(info: GraphQLResolveInfo): ViewerDepth {
+  if (selectsOnly(info, '__typename', 'user') && selectsOnlyAt(info, ['user'], BY_ID)) return 'ID';
+  if (!selectsOnly(info, '__typename', 'user', 'remaining')) return 'ALL';
+  if (selectsOnlyAt(info, ['user'], BY_BALANCE)) return 'BALANCE';
+  return selectsOnlyAt(info, ['user'], BY_LIMITS) ? 'LIMITS' : 'ALL';
+}
+
 builder.queryField('viewer', (t) =>
   t.field({
     type: Viewer,
     nullable: true,
     description: 'Who calls; null when no credential was given.',
-    resolve: (_root, _args, ctx) => findViewer(ctx),
+    resolve: (_root, _args, ctx, info) => findViewer(ctx, depthOf(info)),
   }),
 );

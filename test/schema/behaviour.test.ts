@@ -176,24 +176,23 @@ describe('bounds', () => {
       await data(ctx, source);
       return [...statements];
     };
-    expect(await count('{ viewer { user { balance } remaining } }')).toEqual(['viewerBySession']);
+    expect(await count('{ viewer { user { balance } remaining } }')).toEqual(['viewerBalance']);
     const window = '{ limit used remaining resetsAt }';
     const limits = `limits { daily ${window} weekly ${window} monthly ${window} }`;
-    expect(await count(`{ viewer { user { apiKeyList { id name ${limits} } } } }`)).toEqual([
-      'viewerBySession',
-      'apiKeysOfUser',
-    ]);
+    expect(await count(`{ viewer { user { apiKeyList { id name ${limits} } } } }`)).toEqual(['apiKeysOfUserBrief']);
     const node = 'edges { node { id amount createdAt apiKey { name } } }';
     expect(await count(`{ viewer { user { transactions(first: 50) { totalCount totalAmount ${node} } } } }`)).toEqual([
-      'viewerBySession',
-      'transactionsNewestTotals',
+      'transactions_any_00000011',
     ]);
     expect(await count('{ viewer { user { usageByDay(days: 30) { date shared { credits } credits } } } }')).toEqual([
-      'viewerBySession',
       'usageByDay',
     ]);
+    expect(await count(`{ viewer { user { username ${limits} } apiKey { id } remaining } }`)).toEqual([
+      'viewerBySession',
+    ]);
+    expect(await count(`{ viewer { user { ${limits} } remaining } }`)).toEqual(['viewerLimits']);
     const update = `mutation { updateApiKey(input: { id: "${keyId()}", dailyLimit: "7" }) {
       ... on UpdateApiKeySuccess { apiKey { id } } } }`;
-    expect(await count(update)).toEqual(['apiKeyLimits']);
+    expect(await count(update)).toEqual(['apiKeyLimitsBrief']);
   });
 });

@@ -1,8 +1,15 @@
-import type { OperationContext } from '../../context.ts';
+import type { OperationContext, Viewer } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
-import { USER_COLUMNS, userOf, type UserColumns, type UserRow } from './rows.ts';
-import { remainingCredit } from './windows.ts';
+import { briefUser, USER_COLUMNS, userOf, type UserColumns, type UserRow } from './rows.ts';
+import {
+  currentColumns,
+  currentMeter,
+  currentWindows,
+  remainingColumn,
+  remainingCredit,
+  type CurrentRow,
+} from './windows.ts';
 
 export interface ViewerState {
   readonly user: UserRow;
@@ -26,9 +33,56 @@ const BY_KEY = sql(
    where k.id = $1 and u.id = $2`,
 );
 
-/** Who calls, with the account's credit, in one statement. null when anonymous, or gone meanwhile. */
-export async function findViewer({ viewer, db, now }: OperationContext): Promise<ViewerState | null> {
+/**
+ * $1 account, $2 key or null, $3 to $5 starts of the windows. With few columns: these are asked for more often than
+ * anything else.
+ */
+const credit = (name: string, columns: string) =>
+  sql(
+    name,
+    `select a.balance, ${remainingColumn('a', ['a', 'm'], 3)}${columns}
+     from account a left join api_key m on m.id = $2::bigint and m.account_id = a.id
+     where a.id = $1`,
+  );
+const BALANCE = credit('viewerBalance', '');
+const LIMITS = credit('viewerLimits', `, ${currentColumns('a', 3)}`);
+
+/**
+ * How much of the viewer will be read: nothing but the id of the user; the balance and what remains; the limits of
+ * the account too; everything.
+ */
+export type ViewerDepth = 'ID' | 'BALANCE' | 'LIMITS' | 'ALL';
+
+/** Who calls, with as much as will be read, in at most one statement. null when anonymous, or gone meanwhile. */
+export async function findViewer(ctx: OperationContext, depth: ViewerDepth = 'ALL'): Promise<ViewerState | null> {
+  const { viewer } = ctx;
   if (viewer === null) return null;
+  if (depth === 'ID') return { user: briefUser(viewer.userId), apiKey: null, remaining: 0n };
+  return depth === 'ALL' ? findAll(ctx, viewer) : findCredit(ctx, viewer, depth === 'LIMITS');
+}
+
+async function findCredit({ db, now }: OperationContext, viewer: Viewer, limits: boolean): Promise<ViewerState | null> {
+  const windows = currentWindows(now());
+  const values = [viewer.userId, viewer.keyId, ...windows.texts];
+  if (!limits) {
+    const [row] = await db.query<CreditRow>(BALANCE, values);
+    return row === undefined ? null : stateOf(briefUser(viewer.userId, row.balance), row);
+  }
+  const [row] = await db.query<CreditRow & CurrentRow>(LIMITS, values);
+  if (row === undefined) return null;
+  return stateOf(briefUser(viewer.userId, row.balance, currentMeter(row, windows)), row);
+}
+
+interface CreditRow {
+  readonly balance: bigint;
+  readonly remaining: bigint;
+}
+
+function stateOf(user: UserRow, { remaining }: CreditRow): ViewerState {
+  return { user, apiKey: null, remaining };
+}
+
+async function findAll({ db, now }: OperationContext, viewer: Viewer): Promise<ViewerState | null> {
   if (viewer.keyId === null) {
     const [row] = await db.query<UserColumns>(BY_SESSION, [viewer.userId]);
     if (row === undefined) return null;

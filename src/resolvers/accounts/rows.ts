@@ -1,5 +1,5 @@
 import type { Account, User } from '../../../prisma/generated/client/client.ts';
-import { METER_SELECTION, meterColumns, type Meter, type MeterRow } from './windows.ts';
+import { METER_SELECTION, meterColumns, UNREAD_METER, type Meter, type MeterRow } from './windows.ts';
 
 /** Credit of an account, as reads need it. */
 export type AccountState = Meter & Pick<Account, 'balance'>;
@@ -53,4 +53,20 @@ export function userOf(row: UserColumns): UserRow {
       monthUsed: row.account_month_used,
     },
   };
+}
+
+/** In place of what nobody will look at. */
+const UNREAD = {
+  username: null,
+  email: null,
+  emailVerified: false,
+  walletAddress: null,
+  role: 'USER',
+  plan: '',
+  createdAt: new Date(0),
+} as const satisfies Partial<User>;
+
+/** A user of whom only the id and the given state of the account will be read. */
+export function briefUser(id: bigint, balance = 0n, meter: Meter = UNREAD_METER): UserRow {
+  return { ...UNREAD, permissions: [], id, account: { ...meter, balance } };
 }

@@ -1,7 +1,7 @@
 import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
-import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from './rows.ts';
+import { KEY_COLUMNS, keyOf, namedKey, type KeyColumns, type KeyRow } from './rows.ts';
 
 const BY_IDS = sql(
   'apiKeysById',
@@ -23,31 +23,5 @@ export async function keysById(
   const ids = requests.filter(({ idOnly }) => !idOnly).map(({ id }) => id);
   const rows = ids.length === 0 ? [] : await db.query<KeyColumns>(BY_IDS, [ids, viewer?.userId ?? 0n]);
   const keys = new Map(rows.map((row) => [row.key_id, keyOf(row)]));
-  return requests.map(({ id, idOnly }) => (idOnly ? { id, ...UNREAD } : (keys.get(id) ?? new AppError('NOT_FOUND'))));
+  return requests.map(({ id, idOnly }) => (idOnly ? namedKey(id) : (keys.get(id) ?? new AppError('NOT_FOUND'))));
 }
-
-const NEVER = new Date(0);
-/** What is never read of a key of which only the id is wanted. */
-const UNREAD = {
-  userId: 0n,
-  uuid: '',
-  name: '',
-  prefix: '',
-  createdAt: NEVER,
-  lastUsedAt: null,
-  revokedAt: null,
-  refusalCode: null,
-  refusalMessage: null,
-  refusedAt: null,
-  meter: {
-    dayLimit: null,
-    dayStart: NEVER,
-    dayUsed: 0n,
-    weekLimit: null,
-    weekStart: NEVER,
-    weekUsed: 0n,
-    monthLimit: null,
-    monthStart: NEVER,
-    monthUsed: 0n,
-  },
-} as const;

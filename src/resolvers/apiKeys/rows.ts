@@ -1,5 +1,15 @@
 import type { ApiKey } from '../../../prisma/generated/client/client.ts';
-import { METER_SELECTION, meterColumns, type Meter, type MeterRow } from '../accounts/windows.ts';
+import {
+  currentColumns,
+  currentMeter,
+  currentWindows,
+  METER_SELECTION,
+  meterColumns,
+  UNREAD_METER,
+  type CurrentRow,
+  type Meter,
+  type MeterRow,
+} from '../accounts/windows.ts';
 
 /** An API key with its limits and counters, shaped like Prisma's model. */
 export type KeyRow = ApiKey & { readonly meter: Meter };
@@ -52,4 +62,37 @@ export function keyOf(row: KeyColumns): KeyRow {
       monthUsed: row.key_month_used,
     },
   };
+}
+
+const NEVER = new Date(0);
+/** In place of what nobody will look at. */
+const UNREAD = {
+  userId: 0n,
+  uuid: '',
+  name: '',
+  prefix: '',
+  createdAt: NEVER,
+  lastUsedAt: null,
+  revokedAt: null,
+  refusalCode: null,
+  refusalMessage: null,
+  refusedAt: null,
+  meter: UNREAD_METER,
+} as const;
+
+/** A key of which only the id will be read, or id and name. */
+export function namedKey(id: bigint, name = ''): KeyRow {
+  return { ...UNREAD, id, name };
+}
+
+/** A key of which id, name and limits will be read: few columns, parsed once per row. */
+export type BriefKeyColumns = CurrentRow & { readonly id: bigint; readonly name: string };
+
+/** Its columns of `api_key_profile k` and `api_key m`; the windows start at the parameters `$from` and the next two. */
+export function briefKeyColumns(from: number): string {
+  return `k.id, k.name, ${currentColumns('m', from)}`;
+}
+
+export function briefKeyOf(row: BriefKeyColumns, now: Date): KeyRow {
+  return { ...UNREAD, id: row.id, name: row.name, meter: currentMeter(row, currentWindows(now)) };
 }

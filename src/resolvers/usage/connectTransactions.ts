@@ -17,7 +17,11 @@ export async function connectTransactions(
   { db }: Pick<OperationContext, 'db'>,
   userId: bigint,
   args: PageArgs,
-  { withTotals, ...filter }: TransactionFilter & { readonly withTotals: boolean },
+  {
+    withTotals,
+    brief = false,
+    ...filter
+  }: TransactionFilter & { readonly withTotals: boolean; readonly brief?: boolean },
 ): Promise<TransactionConnection> {
   await requireOwnKey(db, filter.apiKeyId, userId);
   let totals: Totals = { count: 0, amount: 0n };
@@ -25,7 +29,7 @@ export async function connectTransactions(
     args,
     ({ createdAt, id }) => [BigInt(createdAt.getTime()), id],
     async ({ after, before, limit, backward }) => {
-      const range = { olderThan: after, newerThan: before, limit, offset: 0, oldestFirst: backward, withTotals };
+      const range = { olderThan: after, newerThan: before, limit, offset: 0, oldestFirst: backward, withTotals, brief };
       const read = await readTransactions(db, userId, filter, range);
       totals = read.totals;
       return read.transactions;

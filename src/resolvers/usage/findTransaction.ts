@@ -11,5 +11,5 @@ export async function findTransaction(of: {
 }): Promise<TransactionRow | null> {
   const rows = await of.db.query<TransactionColumns & KeyColumns>(BY_ID, [of.accountId, of.id]);
   // Leads its key, being the only row.
-  return transactionsOf(rows)[0] ?? null;
+  return transactionsOf(rows, false)[0] ?? null;
 }

@@ -21,7 +21,7 @@ export interface TransactionPageRow {
 export async function pageTransactions(
   { db }: Pick<OperationContext, 'db'>,
   userId: bigint,
-  request: TransactionFilter & { readonly page: number; readonly limit: number },
+  request: TransactionFilter & { readonly page: number; readonly limit: number; readonly brief?: boolean },
 ): Promise<TransactionPageRow> {
   await requireOwnKey(db, request.apiKeyId, userId);
   const page = Math.min(Math.max(request.page, 1), MAX_PAGE_NUMBER);
@@ -33,6 +33,7 @@ export async function pageTransactions(
     offset: (page - 1) * limit,
     oldestFirst: false,
     withTotals: true,
+    brief: request.brief ?? false,
   });
   return { transactions, total: totals.count, page, limit };
 }

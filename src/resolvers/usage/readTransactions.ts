@@ -6,7 +6,7 @@ import {
   type TransactionRow,
   type TransactionType,
 } from './transactionRows.ts';
-import { NEWEST, NEWEST_WITH_TOTALS, OLDEST, OLDEST_WITH_TOTALS } from './transactionStatements.ts';
+import { pageStatement } from './transactionStatements.ts';
 
 export interface TransactionFilter {
   readonly type: TransactionType | null;
@@ -26,6 +26,8 @@ export interface TransactionRange {
   readonly offset: number;
   readonly oldestFirst: boolean;
   readonly withTotals: boolean;
+  /** Bytes, and of keys more than id and name, will not be read. */
+  readonly brief?: boolean;
 }
 
 export interface Totals {
@@ -44,25 +46,35 @@ export async function readTransactions(
   { type, subtypeNumber = null, apiKeyId }: TransactionFilter,
   range: TransactionRange,
 ): Promise<{ transactions: TransactionRow[]; totals: Totals }> {
-  const [newest, oldest] = range.withTotals ? [NEWEST_WITH_TOTALS, OLDEST_WITH_TOTALS] : [NEWEST, OLDEST];
-  const rows = await db.query<Row>(range.oldestFirst ? oldest : newest, [
-    accountId,
+  const { olderThan, newerThan, oldestFirst, limit, offset, withTotals, brief = false } = range;
+  const statement = pageStatement({
     type,
-    subtypeNumber,
-    apiKeyId,
-    ...(range.olderThan === null ? ['infinity', 0] : bound(range.olderThan)),
-    ...(range.newerThan === null ? ['-infinity', 0] : bound(range.newerThan)),
-    range.limit,
-    range.offset,
+    subtype: subtypeNumber !== null,
+    key: apiKeyId !== null,
+    older: olderThan !== null,
+    newer: newerThan !== null,
+    oldestFirst,
+    offset: offset > 0,
+    totals: withTotals,
+    brief,
+  });
+  const rows = await db.query<Row>(statement, [
+    accountId,
+    ...(subtypeNumber === null ? [] : [subtypeNumber]),
+    ...(apiKeyId === null ? [] : [apiKeyId]),
+    ...(olderThan === null ? [] : bound(olderThan)),
+    ...(newerThan === null ? [] : bound(newerThan)),
+    limit,
+    ...(offset > 0 ? [offset] : []),
   ]);
   const [first] = rows;
   return {
-    transactions: transactionsOf(rows.filter((row) => row.tx_id !== null)),
+    transactions: first === undefined || first.tx_id === null ? [] : transactionsOf(rows, brief),
     totals: { count: Number(first?.total_count ?? 0n), amount: first?.total_amount ?? 0n },
   };
 }
 
-/** Instants travel as ISO text beside `infinity`. */
+/** Instants travel as ISO text. */
 function bound([at, id]: Place): [string, bigint] {
   return [new Date(Number(at)).toISOString(), id];
 }

@@ -1,5 +1,5 @@
 import { productOf, type Product } from '../../units.ts';
-import { keyOf, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
+import { keyOf, namedKey, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
 
 export type TransactionType = 'DEPOSIT' | 'CONSUMPTION' | 'ADJUSTMENT';
 export type Language = 'EN' | 'FR';
@@ -75,30 +75,40 @@ export interface TransactionColumns {
   readonly ref: string | null;
   readonly consumer_id: bigint | null;
   readonly product: number | null;
-  readonly up: bigint | null;
-  readonly down: bigint | null;
+  /** Absent in brief rows, as is all of the key but its name. */
+  readonly up?: bigint | null;
+  readonly down?: bigint | null;
 }
 
 type Nullable<Columns> = { readonly [Column in keyof Columns]: Columns[Column] | null };
 
-/**
- * Rows of a page. Only the first row of each key carries the columns of the key, so that they are
- * sent and parsed once.
- */
-export function transactionsOf(rows: readonly (TransactionColumns & Nullable<KeyColumns>)[]): TransactionRow[] {
+type Row = TransactionColumns & Nullable<KeyColumns>;
+
+/** Rows of a page, brief or whole. */
+export function transactionsOf(rows: readonly Row[], brief: boolean): TransactionRow[] {
+  const keys = brief ? namedKeys(rows) : wholeKeys(rows);
+  return rows.map((row) => transactionOf(row, row.consumer_id === null ? null : (keys.get(row.consumer_id) ?? null)));
+}
+
+/** Only the first row of each key carries the columns of the key, so that they are sent and parsed once. */
+function wholeKeys(rows: readonly Row[]): Map<bigint, KeyRow> {
   const keys = new Map<bigint, KeyRow>();
   for (const row of rows) if (hasKey(row)) keys.set(row.key_id, keyOf(row));
-  return rows.map((row) => {
-    const apiKey = row.consumer_id === null ? null : (keys.get(row.consumer_id) ?? null);
-    return { ...transactionOf(row), apiKey };
-  });
+  return keys;
+}
+
+function namedKeys(rows: readonly Row[]): Map<bigint, KeyRow> {
+  const keys = new Map<bigint, KeyRow>();
+  for (const { consumer_id: id, key_name: name } of rows)
+    if (id !== null && !keys.has(id)) keys.set(id, namedKey(id, name ?? ''));
+  return keys;
 }
 
 function hasKey<Row extends Nullable<KeyColumns>>(row: Row): row is Row & KeyColumns {
   return row.key_id !== null;
 }
 
-function transactionOf(row: TransactionColumns): Omit<TransactionRow, 'apiKey'> {
+function transactionOf(row: TransactionColumns, apiKey: KeyRow | null): TransactionRow {
   const [currency = null, chain = '0', ...hash] = row.type === 'DEPOSIT' ? (row.ref?.split(':') ?? []) : [];
   return {
     id: row.tx_id,
@@ -106,6 +116,7 @@ function transactionOf(row: TransactionColumns): Omit<TransactionRow, 'apiKey'> 
     subtype: subtypeOf(row.type, row.subtype_number),
     subtypeNumber: row.subtype_number,
     amount: row.amount,
+    apiKey,
     product: row.product === null ? null : productOf(row.product),
     status: 'CONFIRMED',
     createdAt: row.at,
@@ -114,7 +125,7 @@ function transactionOf(row: TransactionColumns): Omit<TransactionRow, 'apiKey'> 
     confirmations: 0,
     currency,
     chainId: Number(chain),
-    bytesUp: row.up,
-    bytesDown: row.down,
+    bytesUp: row.up ?? null,
+    bytesDown: row.down ?? null,
   };
 }

@@ -1,67 +1,135 @@
 import { sql, type Statement } from '../../database/sql.ts';
 import { KEY_COLUMNS } from '../apiKeys/rows.ts';
-import { ENTRY_SUBTYPE, ENTRY_TYPE } from './transactionRows.ts';
+import { ENTRY_SUBTYPE, ENTRY_TYPE, type TransactionType } from './transactionRows.ts';
 
 /**
  * Transactions are ledger entries other than consumption, and usage hours, open or closed (a
  * closed hour and its entry are the same transaction under the same id).
- * Parameters: $1 account, $2 type, $3 subtype number, $4 key; null = any.
  */
-const ENTRIES = `from ledger_entry
-  where account_id = $1 and kind <> 'CONSUMPTION' and $4::bigint is null
-    and ($2::text is null or ${ENTRY_TYPE} = $2) and ($3::int is null or ${ENTRY_SUBTYPE} = $3)`;
-const HOURS = `from usage_hour
-  where account_id = $1 and ($2::text is null or $2 = 'CONSUMPTION')
-    and ($3::int is null or product = $3) and ($4::bigint is null or key_id = $4)`;
+const ENTRIES = `from ledger_entry where account_id = $1 and kind <> 'CONSUMPTION'`;
+const HOURS = 'from usage_hour where account_id = $1';
 
 const ENTRY_COLUMNS = `tx_id, at, ${ENTRY_TYPE} as type, ${ENTRY_SUBTYPE} as subtype_number, amount, ref,
-  null::bigint as consumer_id, null::int as product, null::bigint as up, null::bigint as down`;
+  null::bigint as consumer_id, null::int as product`;
 const HOUR_COLUMNS = `tx_id, hour as at, 'CONSUMPTION' as type, product::int as subtype_number, -amount as amount,
-  null::text as ref, key_id as consumer_id, product::int as product, up, down`;
+  null::text as ref, key_id as consumer_id, product::int as product`;
+const ENTRY_BYTES = ', null::bigint as up, null::bigint as down';
+const HOUR_BYTES = ', up, down';
 
-const TOTALS = `totals as (
-  select (e.count + h.count) as total_count, (coalesce(e.sum, 0) - coalesce(h.sum, 0))::bigint as total_amount
-  from (select count(*), sum(amount) ${ENTRIES}) e, (select count(*), sum(amount) ${HOURS}) h)`;
-
-/**
- * $5, $6: strictly before this (instant, id); $7, $8: strictly after that one; $9 rows, after
- * skipping $10. Each branch is cut to what the page can need before they are merged.
- */
-function page(name: string, direction: 'asc' | 'desc', totals: boolean): Statement {
-  const branch = (columns: string, from: string, at: string): string =>
-    `(select ${columns} ${from}
-       and (${at}, tx_id) < ($5::timestamptz, $6::bigint) and (${at}, tx_id) > ($7::timestamptz, $8::bigint)
-     order by ${at} ${direction}, tx_id ${direction} limit $9::int + $10::int)`;
-  const order = `at ${direction}, tx_id ${direction}`;
-  return sql(
-    name,
-    `with ${totals ? `${TOTALS},` : ''} page as (
-       select *, row_number() over (partition by consumer_id order by tx_id) = 1 as leads from (
-         select * from (${branch(ENTRY_COLUMNS, ENTRIES, 'at')} union all ${branch(HOUR_COLUMNS, HOURS, 'hour')}) both_kinds
-         order by ${order} limit $9 offset $10) cut)
-     select ${totals ? 'totals.*,' : ''} page.*, ${KEY_COLUMNS}
-     from ${totals ? 'totals left join page on true' : 'page'}
-     left join api_key_profile k on k.id = page.consumer_id and page.leads
-     left join api_key m on m.id = k.id
-     order by ${order}`,
-  );
+/** What a statement for a page does; every shape that is used has one of its own, so that each has the best plan. */
+export interface PageShape {
+  readonly type: TransactionType | null;
+  readonly subtype: boolean;
+  readonly key: boolean;
+  /** Before and after a place. */
+  readonly older: boolean;
+  readonly newer: boolean;
+  /** For `last`. */
+  readonly oldestFirst: boolean;
+  readonly offset: boolean;
+  /** Every row (one of nulls when the page is empty) carries count and sum of all that match. */
+  readonly totals: boolean;
+  /** No bytes, and of keys the name alone. */
+  readonly brief: boolean;
 }
 
-/** Newest first. */
-export const NEWEST = page('transactionsNewest', 'desc', false);
-/** Newest first; every row (one of nulls when the page is empty) carries count and sum of all that match. */
-export const NEWEST_WITH_TOTALS = page('transactionsNewestTotals', 'desc', true);
-/** Oldest first: for `last`. */
-export const OLDEST = page('transactionsOldest', 'asc', false);
-export const OLDEST_WITH_TOTALS = page('transactionsOldestTotals', 'asc', true);
+const FLAGS = ['subtype', 'key', 'older', 'newer', 'oldestFirst', 'offset', 'totals', 'brief'] as const;
+const pages = new Map<string, Statement>();
+
+/**
+ * Parameters: $1 account; then, each if the shape has it: subtype number; key; instant and id of the place to be
+ * older than; of the place to be newer than; rows; rows to skip. There are at most 1024 shapes, of which clients
+ * use few.
+ */
+export function pageStatement(shape: PageShape): Statement {
+  const flags = FLAGS.map((flag) => (shape[flag] ? '1' : '0')).join('');
+  const name = `transactions_${shape.type ?? 'any'}_${flags}`;
+  let statement = pages.get(name);
+  if (statement === undefined) pages.set(name, (statement = sql(name, pageText(shape))));
+  return statement;
+}
+
+function pageText(shape: PageShape): string {
+  let last = 1;
+  const next = (): string => `$${++last}`;
+  const filters = filterOf(shape, next);
+  const older = shape.older ? `(${next()}::timestamptz, ${next()}::bigint)` : undefined;
+  const newer = shape.newer ? `(${next()}::timestamptz, ${next()}::bigint)` : undefined;
+  const rows = next();
+  const skipped = shape.offset ? next() : undefined;
+  const direction = shape.oldestFirst ? 'asc' : 'desc';
+  // Each branch is cut to what the page can need before they are merged.
+  const branch = (columns: string, from: string, at: string): string =>
+    `(select ${columns} ${from}${older === undefined ? '' : ` and (${at}, tx_id) < ${older}`}${
+      newer === undefined ? '' : ` and (${at}, tx_id) > ${newer}`
+    } order by ${at} ${direction}, tx_id ${direction} limit ${rows}::int${skipped === undefined ? '' : ` + ${skipped}::int`})`;
+  const branches = [
+    ...(filters.entries === undefined
+      ? []
+      : [branch(ENTRY_COLUMNS + (shape.brief ? '' : ENTRY_BYTES), ENTRIES + filters.entries, 'at')]),
+    ...(filters.hours === undefined
+      ? []
+      : [branch(HOUR_COLUMNS + (shape.brief ? '' : HOUR_BYTES), HOURS + filters.hours, 'hour')]),
+  ];
+  const order = `at ${direction}, tx_id ${direction}`;
+  const cut = `select * from (${branches.join(' union all ')}) listed order by ${order} limit ${rows}::int${
+    skipped === undefined ? '' : ` offset ${skipped}::int`
+  }`;
+  const totals = shape.totals ? `${totalsText(shape, filters)}, ` : '';
+  const source = shape.totals ? 'totals left join page on true' : 'page';
+  const select = `select ${shape.totals ? 'totals.*, ' : ''}page.*,`;
+  if (shape.brief)
+    return `with ${totals}page as (${cut}) ${select} k.name as key_name
+     from ${source} left join api_key_profile k on k.id = page.consumer_id order by ${order}`;
+  return `with ${totals}page as (
+       select *, row_number() over (partition by consumer_id order by tx_id) = 1 as leads from (${cut}) cut)
+     ${select} ${KEY_COLUMNS}
+     from ${source}
+     left join api_key_profile k on k.id = page.consumer_id and page.leads
+     left join api_key m on m.id = k.id
+     order by ${order}`;
+}
+
+/** Conditions on entries and on hours; undefined: none of them match. */
+interface Filters {
+  readonly entries: string | undefined;
+  readonly hours: string | undefined;
+}
+
+function filterOf({ type, subtype, key }: PageShape, next: () => string): Filters {
+  const number = subtype ? `${next()}::int` : undefined;
+  const keyId = key ? `${next()}::bigint` : undefined;
+  const ofType = type === null ? '' : ` and ${ENTRY_TYPE} = '${type}'`;
+  const ofSubtype = number === undefined ? '' : ` and ${ENTRY_SUBTYPE} = ${number}`;
+  const ofProduct = number === undefined ? '' : ` and product = ${number}`;
+  const ofKey = keyId === undefined ? '' : ` and key_id = ${keyId}`;
+  const hours = type === null || type === 'CONSUMPTION' ? ofProduct + ofKey : undefined;
+  if (hours !== undefined && (key || type === 'CONSUMPTION')) return { entries: undefined, hours };
+  // Only consumption has a key: with another type nothing matches.
+  return { entries: `${ofType}${ofSubtype}${keyId === undefined ? '' : ` and ${keyId} is null`}`, hours };
+}
+
+function totalsText({ type, subtype, key }: PageShape, { entries, hours }: Filters): string {
+  const none = '(select 0::bigint as count, 0::numeric as sum)';
+  const ofEntries = entries === undefined ? none : `(select count(*), sum(amount) ${ENTRIES}${entries})`;
+  const ofHours = hours === undefined ? none : `(select count(*), sum(amount) ${HOURS}${hours})`;
+  if (type !== null || subtype || key)
+    return `totals as (
+      select e.count + h.count as total_count, (coalesce(e.sum, 0) - coalesce(h.sum, 0))::bigint as total_amount
+      from ${ofEntries} e, ${ofHours} h)`;
+  // All transactions together are the balance.
+  return `totals as (
+    select (select count(*) ${ENTRIES}) + (select count(*) ${HOURS}) as total_count,
+      (select balance from account where id = $1) as total_amount)`;
+}
 
 /** One transaction by its id: $1 account, $2 id. */
 export const BY_ID = sql(
   'transactionById',
   `select t.*, ${KEY_COLUMNS}
-   from (select ${ENTRY_COLUMNS} from ledger_entry where account_id = $1 and tx_id = $2 and kind <> 'CONSUMPTION'
+   from (select ${ENTRY_COLUMNS}${ENTRY_BYTES} from ledger_entry where account_id = $1 and tx_id = $2 and kind <> 'CONSUMPTION'
          union all
-         select ${HOUR_COLUMNS} from usage_hour where account_id = $1 and tx_id = $2) t
+         select ${HOUR_COLUMNS}${HOUR_BYTES} from usage_hour where account_id = $1 and tx_id = $2) t
    left join api_key_profile k on k.id = t.consumer_id
    left join api_key m on m.id = k.id`,
 );
