@@ -6,7 +6,10 @@ import {
   Kind,
   parse,
   specifiedRules,
+  TypeInfo,
   validate,
+  visit,
+  visitWithTypeInfo,
   type DocumentNode,
   type GraphQLSchema,
   type OperationDefinitionNode,
@@ -28,8 +31,8 @@ interface KnownDocument {
   readonly document: DocumentNode;
   /** Fields with fragments expanded: bounds what compiling costs. */
   readonly fields: number;
-  /** Cost of operations without variables, by name. */
-  readonly costs: Map<string, number>;
+  /** Cost of operations by name, if variables do not change it. */
+  readonly costs: Map<string, number> | undefined;
 }
 
 /** @returns the function behind `Executor.prepare` and how many fields a prepared document has */
@@ -73,7 +76,7 @@ function readDocument(schema: GraphQLSchema, query: string): Reading {
   const found = validate(schema, document, specifiedRules, { maxErrors: LIMITS.errors - 1 });
   if (found.length > 0)
     return { errors: found.map((error) => publicError('GRAPHQL_VALIDATION_FAILED', error.message, error)) };
-  return { found: { document, fields: measured, costs: new Map() } };
+  return { found: { document, fields: measured, costs: hasVariableCost(schema, document) ? undefined : new Map() } };
 }
 
 function unreadable(error: unknown): GraphQLError {
@@ -118,7 +121,7 @@ function checkCost(
   variables: Readonly<Record<string, unknown>>,
 ): readonly GraphQLError[] | undefined {
   const name = operation.name?.value ?? '';
-  let cost = known.costs.get(name);
+  let cost = known.costs?.get(name);
   try {
     cost ??= costOf(schema, known.document, operation, variables);
   } catch (error) {
@@ -126,11 +129,21 @@ function checkCost(
     if (error instanceof GraphQLError) return [publicError('BAD_INPUT', error.message, error)];
     throw error;
   }
-  // With variables the size of a page may change from call to call.
-  if ((operation.variableDefinitions ?? []).length === 0) known.costs.set(name, cost);
+  known.costs?.set(name, cost);
   if (cost <= LIMITS.cost) return undefined;
   const message = `The operation would cost ${cost}; at most ${LIMITS.cost} is allowed. Ask for smaller pages.`;
   return [publicError('OPERATION_TOO_COSTLY', message)];
+}
+
+/** Whether the price of a field, such as a page, follows from an argument that is, or holds, a variable. */
+function hasVariableCost(schema: GraphQLSchema, document: DocumentNode): boolean {
+  const types = new TypeInfo(schema);
+  let found = false;
+  const priced = (): boolean => typeof types.getFieldDef()?.extensions['complexity'] === 'function';
+  // Inside an argument the field is still the current one; variables of directives are not arguments of fields.
+  const Variable = (): void => void (found ||= types.getArgument() != null && priced());
+  visit(document, visitWithTypeInfo(types, { Variable }));
+  return found;
 }
 
 /** Cost of one operation: what Pothos's fields declare, summed. */

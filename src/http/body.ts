@@ -34,6 +34,9 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     });
     request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', () => reject(new ClientGone()));
-    request.once('close', () => reject(new ClientGone()));
+    // Also follows the end, and then there is nothing to tell.
+    request.once('close', () => {
+      if (!request.readableEnded) reject(new ClientGone());
+    });
   });
 }
