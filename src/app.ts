@@ -20,7 +20,7 @@ import { expire } from './resolvers/ledger/upkeep.ts';
 import { openEvents, throttleRedis } from './openEvents.ts';
 import { loadMasterKey } from './secrets.ts';
 import { startApi } from './startApi.ts';
-import { Teardown } from './teardown.ts';
+import { Teardown, type Failure } from './teardown.ts';
 import { createThrottle } from './throttle.ts';
 import { formatCredits, NANO } from './units.ts';
 import { readyLine, welcome, type Addresses } from './welcome.ts';
@@ -29,7 +29,7 @@ import { readyLine, welcome, type Addresses } from './welcome.ts';
 const ACCESS_SECONDS = 15 * 60;
 const REFRESH_SECONDS = 30 * 86_400;
 
-/** How long a good credential is believed without asking: changes are heard at once, or are not (product: 1 s + beat). */
+/** How long a good credential is believed without asking, while changes are heard at once and while they are not. */
 const HEARING_CACHE_MS = 30_000;
 const DEAF_CACHE_MS = 1_000;
 
@@ -57,7 +57,7 @@ export async function start(config: Config, print: (text: string) => void): Prom
   try {
     return await compose(config, log, teardown, print);
   } catch (error) {
-    await teardown.run();
+    logFailures(await teardown.run(), log);
     throw error;
   }
 }
@@ -72,12 +72,13 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   });
   teardown.add('database', () => db.close());
   const { events, hearsOthers } = await openEvents(config, log, teardown);
+  const hearsAll = (): boolean => db.kind === 'embedded' || hearsOthers();
   const live = createLiveUsage({
     db,
     events,
     log,
     maxSubscriptionsPerAccount: config.MAX_SUBSCRIPTIONS_PER_ACCOUNT,
-    hearsOthers,
+    hearsAll,
   });
   teardown.add('live usage', () => live.close());
   const parts: { proxy?: Proxy; httpPort?: number } = {};
@@ -101,7 +102,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   });
   const activity = createKeyActivity(services);
   teardown.add('key activity', () => activity.close());
-  const cacheMs = (): number => (db.kind === 'embedded' || hearsOthers() ? HEARING_CACHE_MS : DEAF_CACHE_MS);
+  const cacheMs = (): number => (hearsAll() ? HEARING_CACHE_MS : DEAF_CACHE_MS);
   const authenticator = createAuthenticator(services, { cacheMs, activity });
   teardown.add('authenticator', () => authenticator.close());
 
@@ -188,9 +189,13 @@ async function settleAll(metering: Metering, log: Logger): Promise<void> {
 async function stop(teardown: Teardown, log: Logger): Promise<void> {
   log.info('draining');
   const failures = await teardown.run((part, milliseconds) => log.debug({ part, milliseconds }, 'stopped'));
-  for (const { name, error } of failures) log.error({ err: error, part: name }, 'a part did not stop cleanly');
+  logFailures(failures, log);
   if (failures.length > 0)
     throw new Error(`these parts did not stop cleanly: ${failures.map(({ name }) => name).join(', ')}`);
+}
+
+function logFailures(failures: readonly Failure[], log: Logger): void {
+  for (const { name, error } of failures) log.error({ err: error, part: name }, 'a part did not stop cleanly');
 }
 
 /** `127.0.0.1:1080`, IPv6 as `[::1]:1080`. */

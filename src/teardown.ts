@@ -1,3 +1,9 @@
+/** A part that did not stop cleanly. */
+export interface Failure {
+  readonly name: string;
+  readonly error: unknown;
+}
+
 /** What has been started, to be stopped in reverse, each part also when another one fails. */
 export class Teardown {
   readonly #steps: { readonly name: string; readonly stop: () => unknown }[] = [];
@@ -12,10 +18,8 @@ export class Teardown {
    * @param stopped told how long each part took, in milliseconds
    * @returns what failed, by name
    */
-  async run(
-    stopped: (name: string, milliseconds: number) => void = () => {},
-  ): Promise<readonly { readonly name: string; readonly error: unknown }[]> {
-    const failures: { name: string; error: unknown }[] = [];
+  async run(stopped: (name: string, milliseconds: number) => void = () => {}): Promise<readonly Failure[]> {
+    const failures: Failure[] = [];
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       const started = performance.now();
       try {

@@ -1,15 +1,16 @@
-/** Addresses of the listeners, as the ready line prints them; null: not there. */
+/** Addresses of the listeners, as the ready line prints them. */
 export interface Addresses {
   /** `http://127.0.0.1:4000` */
   readonly http: string;
   /** `127.0.0.1:1080`, IPv6 as `[::1]:1080` */
-  readonly socksShared: string | null;
-  readonly socksDedicated: string | null;
+  readonly socksShared: string;
+  readonly socksDedicated: string;
+  /** null: not in this version. */
   readonly browser: string | null;
 }
 
 /** The first account of a new database, with its secrets in clear: printed once, never logged. */
-export interface FirstAccount {
+interface ShownAccount {
   readonly email: string;
   readonly password: string;
   readonly apiKey: string;
@@ -23,7 +24,7 @@ export function readyLine(addresses: Addresses): string {
 }
 
 /** What the operator of a new installation sees once, with commands that work when pasted into a shell. */
-export function welcome(account: FirstAccount, addresses: Addresses): string {
+export function welcome(account: ShownAccount, addresses: Addresses): string {
   const { http, socksShared } = addresses;
   const { apiKey } = account;
   const bearer = `-H 'authorization: Bearer ${apiKey}'`;
@@ -39,7 +40,7 @@ Passerelle is ready. This account is shown only once; keep it safe.
   Balance   ${account.balance} credits
 
 Browse through the proxy (3 credits per GB):
-  curl -x 'socks5h://${apiKey}:x@${socksShared ?? ''}' https://example.com/
+  curl -x 'socks5h://${apiKey}:x@${socksShared}' https://example.com/
 
 Watch the bill live, in a second terminal:
   curl -N ${bearer} ${json} -H 'accept: text/event-stream' -d '{"query":"${subscription}"}' ${http}/graphql

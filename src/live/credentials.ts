@@ -1,6 +1,6 @@
 import { sql, type Sql } from '../database/sql.ts';
 import type { CredentialRef, EventMap, Events } from '../events.ts';
-import { repeat } from './feeds.ts';
+import { repeat } from './repeat.ts';
 
 /** How often credentials are checked: one that expires, or dies unheard, shows within twice this. */
 const SWEEP_MS = 1_000;

@@ -2,6 +2,7 @@ import { sql, type Sql } from '../database/sql.ts';
 import type { AccountEvent, Events, FeedReader } from '../events.ts';
 import { accountEvent, type EventRow } from '../resolvers/ledger/eventRow.ts';
 import { AccountFeed, PAGE_EVENTS } from './feed.ts';
+import { repeat } from './repeat.ts';
 
 const EVENTS_AFTER = sql(
   'usageEventsAfter',
@@ -75,24 +76,4 @@ function deliver(feeds: ReadonlyMap<bigint, AccountFeed>, batch: readonly Accoun
     else mine.push(event);
   }
   for (const [feed, mine] of perAccount) feed.offer(mine);
-}
-
-/** Runs `work` again and again, with a pause after each. @returns a function that stops it */
-export function repeat(work: () => Promise<void>, pauseMs: () => number): () => void {
-  let timer: NodeJS.Timeout | undefined;
-  let stopped = false;
-  const schedule = (): void => {
-    if (stopped) return;
-    timer = setTimeout(() => void round(), pauseMs());
-    timer.unref();
-  };
-  const round = async (): Promise<void> => {
-    await work();
-    schedule();
-  };
-  schedule();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
-  };
 }

@@ -1,4 +1,4 @@
-import type { SqlDatabase } from '../database/sql.ts';
+import type { Sql } from '../database/sql.ts';
 import { AppError } from '../errors.ts';
 import type { Events, LiveUsage } from '../events.ts';
 import type { Logger } from '../log.ts';
@@ -11,18 +11,17 @@ const DEAF_POLL_MS = 500;
 const HEARING_POLL_MS = 5_000;
 
 export interface LiveOptions {
-  readonly db: SqlDatabase & { readonly kind: 'embedded' | 'server' };
+  readonly db: Sql;
   readonly events: Events;
   readonly log: Logger;
   readonly maxSubscriptionsPerAccount: number;
-  /** Whether events of other instances arrive now (Redis answers); absent: there is no Redis. */
-  readonly hearsOthers?: () => boolean;
+  /** Whether every event is heard now, wherever it happens: there is no other instance, or Redis answers. */
+  readonly hearsAll: () => boolean;
 }
 
 /** What live streams share within this server. `close` stops its timers, after the streams have ended. */
 export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): void } {
-  const { db, events, log, maxSubscriptionsPerAccount } = options;
-  const hearsAll = (): boolean => db.kind === 'embedded' || options.hearsOthers?.() === true;
+  const { db, events, log, maxSubscriptionsPerAccount, hearsAll } = options;
   const feeds = createFeeds({
     db,
     events,

@@ -1,8 +1,8 @@
 import type { EventMap, EventName } from '../events.ts';
 
 /** Events that are sent to other instances. */
-export const SENT = ['accountEvents', 'credentialsChanged', 'leasesChanged'] as const satisfies readonly EventName[];
-export type SentName = (typeof SENT)[number];
+const SENT = ['accountEvents', 'credentialsChanged', 'leasesChanged'] as const satisfies readonly EventName[];
+type SentName = (typeof SENT)[number];
 
 /** An event and the instance that published it, which has heard it already. */
 export interface Message {

@@ -47,7 +47,8 @@ export async function openTestServices(now: () => Date = () => new Date()): Prom
       local.publish(name, event);
     },
   };
-  const live = createLiveUsage({ db, events, log, maxSubscriptionsPerAccount: MAX_SUBSCRIPTIONS });
+  const hearsAll = (): boolean => db.kind === 'embedded';
+  const live = createLiveUsage({ db, events, log, hearsAll, maxSubscriptionsPerAccount: MAX_SUBSCRIPTIONS });
   const closed: bigint[] = [];
   return {
     db,

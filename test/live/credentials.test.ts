@@ -20,7 +20,7 @@ let deaf: LiveServer;
 beforeAll(async () => {
   db = await openTestDatabase();
   server = await startLiveServer(db);
-  deaf = await startLiveServer({ ...db, kind: 'server' }, { events: localEvents(() => {}) });
+  deaf = await startLiveServer(db, { events: localEvents(() => {}), hearsAll: () => false });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();

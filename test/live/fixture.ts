@@ -36,7 +36,8 @@ export interface LiveServer extends AsyncDisposable {
 
 export interface LiveServerOptions {
   readonly events?: Events;
-  readonly hearsOthers?: () => boolean;
+  /** Absent: the embedded database has no other instance. */
+  readonly hearsAll?: () => boolean;
   readonly maxSubscriptionsPerAccount?: number;
 }
 
@@ -52,7 +53,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     events,
     log,
     maxSubscriptionsPerAccount: options.maxSubscriptionsPerAccount ?? 5_000,
-    ...(options.hearsOthers === undefined ? {} : { hearsOthers: options.hearsOthers }),
+    hearsAll: options.hearsAll ?? (() => db.kind === 'embedded'),
   });
   const services: Services = {
     db,

@@ -151,7 +151,7 @@ describe.skipIf(!hasPostgres())('two instances on one PostgreSQL', () => {
   }
   type EventsLike = Awaited<ReturnType<typeof redisEvents>>;
   const withEvents = (events?: EventsLike) =>
-    events === undefined ? {} : { events, hearsOthers: () => events.hearsOthers() };
+    events === undefined ? {} : { events, hearsAll: () => events.hearsOthers() };
 
   test('without Redis the other one sees it within a second', async () => {
     const [one, two] = [await open(), await open()];
