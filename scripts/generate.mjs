@@ -1,7 +1,7 @@
 // Writes what is generated: the Prisma client, schema.graphql, and the typed operations of rest-compat.
 //   node scripts/generate.mjs            everything
 //   node scripts/generate.mjs client     only the Prisma client, and only when it is out of date
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { fingerprint, isCurrent, root } from './fingerprint.mjs';
@@ -21,8 +21,8 @@ export async function ensureClient() {
 
 /** Prints the schema and generates the types of the REST operations from it. */
 export async function generateApi() {
-  if (existsSync(path.join(root, 'scripts/print-schema.ts'))) await runTool('tsx', ['scripts/print-schema.ts']);
-  if (existsSync(path.join(root, 'codegen.ts'))) await runTool('graphql-codegen', ['--config', 'codegen.ts']);
+  await runTool('tsx', ['scripts/print-schema.ts']);
+  await runTool('graphql-codegen', ['--config', 'codegen.ts']);
 }
 
 export const LOCK = path.join(root, '.build-lock');

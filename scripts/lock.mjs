@@ -7,8 +7,8 @@ import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const HEARTBEAT_MS = 1_000;
-/** Longer than any pause of a live holder, whose commands run in other processes. */
-const STALE_MS = 15_000;
+/** Longer than any pause of a live holder, which also makes a database in its own process, on a busy machine. */
+const STALE_MS = 60_000;
 const POLL_MS = 100;
 const MAX_WAIT_MS = 5 * 60_000;
 
