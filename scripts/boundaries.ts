@@ -28,14 +28,14 @@ const MODULES: Readonly<Record<string, Module>> = {
   'rest-compat': { path: 'rest-compat/', may: ['errors'], types: ['graphql'], packages: GRAPHQL },
   http: {
     path: 'src/http/',
-    may: ['graphql', 'live', 'rest-compat', 'resolvers', 'context', 'errors', 'log'],
-    types: ['database', 'metering', 'proxy', 'schema'],
-    packages: ['node:*', 'graphql', 'graphql-yoga', '@graphql-yoga/render-graphiql', 'graphql-ws', 'ws', 'prom-client'],
+    may: ['graphql', 'errors'],
+    types: ['rest-compat', 'context', 'log'],
+    packages: ['node:*', 'graphql', 'graphql-yoga', '@graphql-yoga/render-graphiql', 'prom-client'],
   },
   live: {
     path: 'src/live/',
-    may: ['graphql', 'resolvers', 'ledger', 'database', 'context', 'errors', 'events', 'log', 'units'],
-    packages: ['node:*', 'graphql-ws', 'ws', 'ioredis', ...GRAPHQL],
+    may: ['graphql', 'resolvers', 'ledger', 'database', 'context', 'errors', 'events', 'log'],
+    packages: ['node:*', 'graphql', 'graphql-ws', 'ws', 'ioredis'],
   },
   graphql: {
     path: 'src/graphql/',
@@ -84,7 +84,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   generated: leaf('prisma/generated/'),
   egress: leaf('src/egress.ts', ['ipaddr.js', 'node:os'], ['addresses', 'names']),
   addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
-  names: leaf('src/names.ts', ['node:dns', 'node:fs', 'node:os', 'node:net']),
+  names: leaf('src/names.ts', ['node:dns', 'node:fs']),
   throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
   secrets: leaf('src/secrets.ts', ['node:*'], ['config']),
   welcome: leaf('src/welcome.ts'),
