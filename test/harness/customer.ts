@@ -1,4 +1,4 @@
-import { formatCredits } from '../../src/units.ts';
+import { formatCredits, parseCredits } from '../../src/units.ts';
 import type { TestServer } from './server.ts';
 
 /** An account made for one test, with one API key and a session. */
@@ -81,12 +81,11 @@ export async function ledgerCheck(server: TestServer): Promise<{ drift: string; 
   return data.ledgerCheck;
 }
 
-/** A decimal of credits, or a JSON number of them, in nano-credits. */
+/** A decimal of credits, or a JSON number of them, in nano-credits. @throws when it is neither */
 export function nano(credits: number | string | undefined): bigint {
-  const text = typeof credits === 'number' ? credits.toFixed(9) : (credits ?? '0');
-  const [whole = '0', fraction = ''] = text.replace('-', '').split('.');
-  const amount = BigInt(whole) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'));
-  return text.startsWith('-') ? -amount : amount;
+  const amount = parseCredits(typeof credits === 'number' ? credits.toFixed(9) : (credits ?? ''));
+  if (amount === undefined) throw new RangeError(`no amount of credits: ${credits}`);
+  return amount;
 }
 
 /** Runs an operation that has to succeed. @throws with the answer when it does not */

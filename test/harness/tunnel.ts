@@ -1,5 +1,7 @@
 import net from 'node:net';
 
+import { GREETING, login, requestName } from './socksMessages.ts';
+
 const METHOD_PASSWORD = 0x02;
 
 /**
@@ -12,12 +14,9 @@ export async function connectThrough(proxy: string, key: string, host: string, p
   const socket = net.connect({ host: at.hostname.replace(/^\[|\]$/g, ''), port: Number(at.port), allowHalfOpen: true });
   socket.on('error', () => undefined);
   try {
-    await exchange(socket, Buffer.from([5, 1, METHOD_PASSWORD]), 2, 'greeting', METHOD_PASSWORD);
-    const user = Buffer.from(key);
-    await exchange(socket, Buffer.concat([Buffer.from([1, user.length]), user, Buffer.from([1, 0x78])]), 2, 'login', 0);
-    const name = Buffer.from(host);
-    const target = Buffer.concat([Buffer.from([5, 1, 0, 3, name.length]), name, Buffer.from([port >> 8, port & 0xff])]);
-    await exchange(socket, target, 10, 'connect', 0);
+    await exchange(socket, Buffer.from(GREETING), 2, 'greeting', METHOD_PASSWORD);
+    await exchange(socket, login(key, 'x'), 2, 'login', 0);
+    await exchange(socket, requestName(port, host), 10, 'connect', 0);
     return socket;
   } catch (error) {
     socket.destroy();
