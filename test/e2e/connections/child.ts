@@ -31,10 +31,10 @@ export function startChild<Command extends object>(role: 'target' | 'swarm'): Ch
 }
 
 /** In such a process: carries out every command, until whoever started it goes. */
-export function serveCommands<Command>(carryOut: (command: Command) => unknown): void {
+export function serveCommands(carryOut: (command: never) => unknown): void {
   process.on('disconnect', () => process.exit());
   process.on('message', (command) => {
-    Promise.resolve(command as Command)
+    Promise.resolve(command as never)
       .then(carryOut)
       .then(
         (answer) => process.send?.({ answer } satisfies Reply),

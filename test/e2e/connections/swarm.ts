@@ -153,7 +153,7 @@ const ORDERS = {
   count: () => undefined,
 };
 
-serveCommands<SwarmCommand>(async (command) => {
+serveCommands(async (command: SwarmCommand) => {
   await (command.do === 'open' ? open(command) : ORDERS[command.do]());
   const all = [...tunnels];
   const count: SwarmCount = {

@@ -66,7 +66,7 @@ function listen(server: Server): Promise<number> {
   );
 }
 
-serveCommands<TargetCommand>(async (command) => {
+serveCommands(async (command: TargetCommand) => {
   if (command.do === 'listen') {
     const ports: TargetPorts = {
       echo: await listen(createServer(echo)),
