@@ -1,5 +1,4 @@
 import type { AuthenticatedKey } from '../metering/session.ts';
-import type { Connection } from './connection.ts';
 
 /**
  * Calls `onDead` once when the secret that was presented stops working, here or on another instance.
@@ -7,16 +6,16 @@ import type { Connection } from './connection.ts';
  */
 export type WatchKey = (key: AuthenticatedKey, onDead: () => void) => () => void;
 
-interface Watch {
+interface Watch<Connection> {
   readonly connections: Set<Connection>;
   readonly stop: () => void;
 }
 
 /** Watches secrets, each once for all connections that one answer of the authenticator (one object) has opened. */
-export class KeyWatches {
+export class KeyWatches<Connection> {
   readonly #watchKey: WatchKey;
   readonly #dead: (connection: Connection, keyId: bigint) => void;
-  readonly #watches = new Map<AuthenticatedKey, Watch>();
+  readonly #watches = new Map<AuthenticatedKey, Watch<Connection>>();
 
   /** @param dead called for every connection whose secret has stopped working */
   constructor(watchKey: WatchKey, dead: (connection: Connection, keyId: bigint) => void) {
@@ -36,7 +35,7 @@ export class KeyWatches {
     this.#watches.delete(key);
   }
 
-  #start(key: AuthenticatedKey): Watch {
+  #start(key: AuthenticatedKey): Watch<Connection> {
     const connections = new Set<Connection>();
     const die = (): void => {
       // Whoever comes with the secret from now on is watched anew.
@@ -44,7 +43,7 @@ export class KeyWatches {
       for (const connection of connections) this.#dead(connection, key.keyId);
     };
     // Later: an operation that revokes here closes the connections itself, and says how many there were.
-    const watch: Watch = { connections, stop: this.#watchKey(key, () => void setImmediate(die)) };
+    const watch: Watch<Connection> = { connections, stop: this.#watchKey(key, () => void setImmediate(die)) };
     this.#watches.set(key, watch);
     return watch;
   }

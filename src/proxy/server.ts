@@ -77,7 +77,7 @@ class ProxyServer implements Proxy {
   readonly #registry: Registry;
   readonly #maxConnections: number;
   readonly #refusals = new Map<RefusalCode, number>();
-  readonly #watches: KeyWatches;
+  readonly #watches: KeyWatches<Connection>;
   readonly #listeners: Readonly<Record<ProxyProduct, Listener>>;
   readonly #host: Host;
   #accepted = 0;
