@@ -8,8 +8,20 @@ import type { Sql, SqlDatabase, Statement } from './sql.ts';
 const SQL_CONNECTIONS = 12;
 const PRISMA_CONNECTIONS = 4;
 const CONNECT_TIMEOUT_MS = 5_000;
+/** A statement that runs longer is ended by the server; one without an answer, on a dead connection, a little later by us. */
+const STATEMENT_TIMEOUT_MS = 60_000;
+const ANSWER_TIMEOUT_MS = 65_000;
 /** Compiling a plan takes PostgreSQL longer than running it: our statements read few rows. */
 const SESSION_OPTIONS = '-c jit=off';
+
+/** What both pools share. */
+const CONNECTION: pg.PoolConfig = {
+  connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  statement_timeout: STATEMENT_TIMEOUT_MS,
+  query_timeout: ANSWER_TIMEOUT_MS,
+  keepAlive: true,
+  options: SESSION_OPTIONS,
+};
 
 const INT8 = 20;
 const DATE = 1082;
@@ -21,10 +33,9 @@ types.setTypeParser(DATE, (value: string) => value);
 export function openPool(url: string, onError: (error: Error) => void): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
+    ...CONNECTION,
     max: SQL_CONNECTIONS,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     types,
-    options: SESSION_OPTIONS,
     application_name: 'passerelle',
   });
   pool.on('error', onError);
@@ -73,12 +84,7 @@ async function inTransaction<T>(pool: pg.Pool, work: (tx: Sql) => Promise<T>): P
 /** Prisma on the same server, with a pool of its own. */
 export function serverPrisma(url: string): PrismaClient {
   const adapter = new PrismaPg(
-    {
-      connectionString: url,
-      max: PRISMA_CONNECTIONS,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      options: SESSION_OPTIONS,
-    },
+    { connectionString: url, ...CONNECTION, max: PRISMA_CONNECTIONS },
     { statementNameGenerator: statementName },
   );
   return new PrismaClient({ adapter });

@@ -74,7 +74,7 @@ export interface Executor {
    */
   maskError(error: unknown, context?: OperationContext): GraphQLError;
   /**
-   * In-process call of one of our own documents (REST): validated once per document, not limited.
+   * In-process call of one of our own documents (REST): valid since codegen checked it against the schema; not limited.
    * A bad credential is answered as `{ errors }`, like everything else.
    */
   executeDocument<Result, Variables extends Readonly<Record<string, unknown>>>(

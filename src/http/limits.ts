@@ -8,6 +8,8 @@ export const HTTP_LIMITS = {
   keepAliveTimeoutMs: 65_000,
   /** Milliseconds between looks for late requests. */
   checkingIntervalMs: 2_000,
+  /** Connections at once, WebSockets and event streams included; more are closed at once. */
+  connections: 10_000,
   headerBytes: 16 * 1024,
   headerCount: 100,
   requestsPerSocket: 10_000,

@@ -53,6 +53,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     },
     (request, response) => void serve(options, route, request, response),
   );
+  server.maxConnections = HTTP_LIMITS.connections;
   server.maxHeadersCount = HTTP_LIMITS.headerCount;
   server.maxRequestsPerSocket = HTTP_LIMITS.requestsPerSocket;
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

@@ -34,7 +34,7 @@ export interface FrozenRow {
 /**
  * The lease of one key. At any time: reserved = free + Σ lent to connections (less what of it is
  * drained) + tally, so the connections can never spend more than the ledger has granted
- * (ledger.md, invariant 7).
+ * (ARCHITECTURE.md, "Ledger").
  */
 export class KeyMeter extends Division {
   readonly pace: Pace;

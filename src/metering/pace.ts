@@ -63,7 +63,7 @@ export class Pace {
     return now - this.#usedAt >= limits.IDLE_RELEASE_MS;
   }
 
-  /** Nano-credits the key should hold, unspent, until its next settlement (ledger.md, "Relay rules"). */
+  /** Nano-credits the key should hold, unspent, until its next settlement (ARCHITECTURE.md, "Ledger"). */
   target(demand: Demand): number {
     const { price, spendable, starving } = demand;
     const least = limits.LEAST_LEASE_BYTES * price;

@@ -24,7 +24,7 @@ export interface SessionHandlers {
   ended(reason: RefusalCode): void;
   /**
    * Bytes of this direction that were spent and that the other side's socket has not accepted yet
-   * (`writableLength` of that socket). They stay under the lease and are not settled, so that what
+   * (what its queues still hold). They stay under the lease and are not settled, so that what
    * is refunded at close has never been billed. Without it, bytes refunded after their settlement
    * are made good by the next bytes of the same key and product.
    */

@@ -45,7 +45,7 @@ export async function expire(db: Sql, ttlMs: number = INSTANCE_TTL_MS, now?: Dat
 }
 
 /**
- * Closes hours that ended `graceMs` ago, up to `CLOSE_BATCH`. Run every minute.
+ * Closes hours that ended `graceMs` ago, up to `CLOSE_BATCH`. The jobs run it often.
  * @returns how many; call again while it is `CLOSE_BATCH`
  */
 export async function close(db: Sql, now?: Date, graceMs: number = CLOSE_GRACE_MS): Promise<number> {
@@ -53,14 +53,14 @@ export async function close(db: Sql, now?: Date, graceMs: number = CLOSE_GRACE_M
 }
 
 /**
- * Deletes events older than `keepMs`, of up to `PRUNE_BATCH` accounts. Run every minute.
+ * Deletes events older than `keepMs`, of up to `PRUNE_BATCH` accounts.
  * @returns how many accounts; call again while it is `PRUNE_BATCH`
  */
 export async function prune(db: Sql, now?: Date, keepMs: number = EVENT_RETENTION_MS): Promise<number> {
   return count(await db.query<Count>(PRUNE, [keepMs, PRUNE_BATCH, now ?? null]));
 }
 
-/** Deletes fenced instances, and their leases, that have been silent for `keepMs`. Run daily. @returns how many */
+/** Deletes fenced instances, and their leases, that have been silent for `keepMs`. @returns how many */
 export async function forgetInstances(db: Sql, now?: Date, keepMs: number = INSTANCE_RETENTION_MS): Promise<number> {
   return count(await db.query<Count>(FORGET, [keepMs, now ?? null]));
 }
