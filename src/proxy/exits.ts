@@ -1,3 +1,4 @@
+import type { Product } from '../units.ts';
 import type { Abandonment } from './relay/abandonment.ts';
 import { DialError, type Peer, type Relay } from './relay/relay.ts';
 
@@ -41,3 +42,14 @@ export const DIRECT: Exit = {
     throw new DialError('HOST_UNREACHABLE');
   },
 };
+
+/** Takes the exits of a product in turn; directly where there are none. */
+export function rotation(
+  exits: Readonly<Partial<Record<Product, readonly [Exit, ...Exit[]]>>> | undefined,
+): (product: Product) => Exit {
+  const turns = { SHARED: 0, DEDICATED: 0, BROWSER: 0 };
+  return (product) => {
+    const pool = exits?.[product];
+    return pool?.[turns[product]++ % pool.length] ?? DIRECT;
+  };
+}

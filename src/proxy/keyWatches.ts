@@ -6,6 +6,9 @@ import type { AuthenticatedKey } from '../metering/session.ts';
  */
 export type WatchKey = (key: AuthenticatedKey, onDead: () => void) => () => void;
 
+/** For keys that cannot die. */
+export const UNWATCHED: WatchKey = () => () => undefined;
+
 interface Watch<Connection> {
   readonly connections: Set<Connection>;
   readonly stop: () => void;

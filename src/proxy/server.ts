@@ -7,8 +7,8 @@ import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
 import { Connection, type Host } from './connection.ts';
-import { DIRECT, type Exit } from './exits.ts';
-import { KeyWatches, type WatchKey } from './keyWatches.ts';
+import { rotation, type Exit } from './exits.ts';
+import { KeyWatches, UNWATCHED, type WatchKey } from './keyWatches.ts';
 import { createListener, type Listener } from './listener.ts';
 import { Registry } from './registry.ts';
 import { createPortableRelay } from './relay/portable.ts';
@@ -88,7 +88,7 @@ class ProxyServer implements Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#registry = new Registry(options.limits.maxConnectionsPerKey);
-    this.#watches = new KeyWatches(options.watchKey ?? unwatched, (connection, keyId) => {
+    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, (connection, keyId) => {
       this.#refused('KEY_REVOKED', keyId);
       connection.abort();
     });
@@ -203,15 +203,4 @@ class ProxyServer implements Proxy {
     for (const listener of Object.values(this.#listeners)) listener.resume();
     this.#options.log.info({ connections: this.#registry.size }, 'accepting again');
   }
-}
-
-const unwatched: WatchKey = () => () => undefined;
-
-/** Takes the exits of a product in turn. */
-function rotation(exits: ProxyOptions['exits']): (product: Product) => Exit {
-  const turns = { SHARED: 0, DEDICATED: 0, BROWSER: 0 };
-  return (product) => {
-    const pool = product === 'BROWSER' ? undefined : exits?.[product];
-    return pool?.[turns[product]++ % pool.length] ?? DIRECT;
-  };
 }
