@@ -23,7 +23,7 @@ export interface Exit {
 }
 
 /** Dials from this machine, from the address that the system chooses. */
-export const DIRECT: Exit = {
+const DIRECT: Exit = {
   name: 'direct',
   async connect(relay, { addresses, port, timeoutMs, abandonment }) {
     const deadline = performance.now() + timeoutMs;
