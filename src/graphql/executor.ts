@@ -11,7 +11,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 
-import type { OperationContext } from '../context.ts';
+import type { OperationContext, Services, Viewer } from '../context.ts';
 import { AppError } from '../errors.ts';
 import { createCompiler } from './compile.ts';
 import { maskError } from './mask.ts';
@@ -144,10 +144,16 @@ async function contextOf(
   { services, authenticate }: ExecutorOptions,
   { authorization, clientAddress }: Caller,
 ): Promise<OperationContext> {
-  if (authorization === undefined) return { ...services, viewer: null, clientAddress };
+  if (authorization === undefined) return contextWith(services, null, clientAddress);
   const token = BEARER.exec(authorization)?.[1];
   if (token === undefined) throw new AppError('UNAUTHENTICATED');
-  return { ...services, viewer: await authenticate(token, clientAddress), clientAddress };
+  return contextWith(services, await authenticate(token, clientAddress), clientAddress);
+}
+
+/** Written out: copying with a spread costs every request several times as much. */
+function contextWith(services: Services, viewer: Viewer | null, clientAddress: string): OperationContext {
+  const { db, events, keys, log, throttle, now, publicUrl, sessions, closeConnections, live } = services;
+  return { db, events, keys, log, throttle, now, publicUrl, sessions, closeConnections, live, viewer, clientAddress };
 }
 
 function argumentsOf(

@@ -124,10 +124,9 @@ function writeJson(request: IncomingMessage, response: ServerResponse, answer: A
   const contentType = type === 'text/event-stream' ? 'application/json' : type;
   // A body that was not read to its end would be taken for the next request.
   if (!request.complete) response.setHeader('connection', 'close');
-  response.writeHead(answer.status, {
-    ...answer.headers,
-    'content-type': `${contentType}; charset=utf-8`,
-    'content-length': Buffer.byteLength(body),
-  });
+  for (const name in answer.headers) response.setHeader(name, answer.headers[name] ?? '');
+  response.setHeader('content-type', `${contentType}; charset=utf-8`);
+  response.setHeader('content-length', Buffer.byteLength(body));
+  response.writeHead(answer.status);
   response.end(body);
 }

@@ -40,7 +40,8 @@ export async function answerRest(
   if (reply === undefined) return false;
   // A body that nobody asked for must not be taken for the next request.
   if (!request.complete) request.resume();
-  response.writeHead(reply.status, { ...reply.headers, 'content-length': Buffer.byteLength(reply.body) });
+  response.setHeader('content-length', Buffer.byteLength(reply.body));
+  response.writeHead(reply.status, reply.headers);
   response.end(request.method === 'HEAD' ? undefined : reply.body);
   return true;
 }

@@ -55,18 +55,31 @@ export function userOf(row: UserColumns): UserRow {
   };
 }
 
-/** In place of what nobody will look at. */
-const UNREAD = {
-  username: null,
-  email: null,
-  emailVerified: false,
-  walletAddress: null,
-  role: 'USER',
-  plan: '',
-  createdAt: new Date(0),
-} as const satisfies Partial<User>;
+const NEVER = new Date(0);
 
 /** A user of whom only the id and the given state of the account will be read. */
 export function briefUser(id: bigint, balance = 0n, meter: Meter = UNREAD_METER): UserRow {
-  return { ...UNREAD, permissions: [], id, account: { ...meter, balance } };
+  return {
+    id,
+    username: null,
+    email: null,
+    emailVerified: false,
+    walletAddress: null,
+    role: 'USER',
+    permissions: [],
+    plan: '',
+    createdAt: NEVER,
+    account: {
+      balance,
+      dayLimit: meter.dayLimit,
+      dayStart: meter.dayStart,
+      dayUsed: meter.dayUsed,
+      weekLimit: meter.weekLimit,
+      weekStart: meter.weekStart,
+      weekUsed: meter.weekUsed,
+      monthLimit: meter.monthLimit,
+      monthStart: meter.monthStart,
+      monthUsed: meter.monthUsed,
+    },
+  };
 }

@@ -94,15 +94,11 @@ async function limitOnly(ctx: ViewerContext, id: bigint, to: Limits, brief: bool
     await findApiKey(ctx, id);
     throw new AppError('KEY_IS_REVOKED');
   }
-  return {
-    ...key,
-    meter: {
-      ...key.meter,
-      ...(to.day !== undefined && { dayLimit: to.day }),
-      ...(to.week !== undefined && { weekLimit: to.week }),
-      ...(to.month !== undefined && { monthLimit: to.month }),
-    },
-  };
+  const meter = { ...key.meter };
+  if (to.day !== undefined) meter.dayLimit = to.day;
+  if (to.week !== undefined) meter.weekLimit = to.week;
+  if (to.month !== undefined) meter.monthLimit = to.month;
+  return Object.assign(key, { meter });
 }
 
 /** The event of the change; none when the account has been merged, and nothing was changed. */

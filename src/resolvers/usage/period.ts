@@ -27,18 +27,19 @@ export const PERIOD_SUMS = SUMS.map(
 /** The same of `usage`, which has no row for a period without traffic: zeros. */
 export const PERIOD_COLUMNS = SUMS.map(({ column }) => `coalesce(usage.${column}, 0) as ${column}`).join(', ');
 
-export function periodOf(row: PeriodColumns): PeriodUsage {
+/** Adds the sums to what labels the period; a spread would cost every row several times as much. */
+export function periodOf<Label extends object>(row: PeriodColumns, label: Label): Label & PeriodUsage {
   const product = (number: 1 | 2 | 3): ProductTotal => ({
     product: productOf(number),
     bytesUp: row[`up_${number}`],
     bytesDown: row[`down_${number}`],
     credits: row[`amount_${number}`],
   });
-  return {
+  return Object.assign(label, {
     shared: product(1),
     dedicated: product(2),
     browser: product(3),
     credits: row.amount_1 + row.amount_2 + row.amount_3,
     deposits: row.deposits,
-  };
+  });
 }

@@ -49,7 +49,7 @@ export async function usageByDay(
   const rows = await (keyId === null
     ? db.query<DayColumns>(BY_DAY, values)
     : db.query<DayColumns>(BY_DAY_OF_KEY, [...values, keyId]));
-  return rows.map((row) => ({ date: row.date, ...periodOf(row) }));
+  return rows.map((row) => periodOf(row, { date: row.date }));
 }
 
 function isoDate(at: Date): string {

@@ -46,5 +46,5 @@ export async function usageByHour(
   const rows = await (keyId === null
     ? db.query<HourColumns>(BY_HOUR, values)
     : db.query<HourColumns>(BY_HOUR_OF_KEY, [...values, keyId]));
-  return rows.map((row) => ({ hour: row.starts_at.getUTCHours(), startsAt: row.starts_at, ...periodOf(row) }));
+  return rows.map((row) => periodOf(row, { hour: row.starts_at.getUTCHours(), startsAt: row.starts_at }));
 }
