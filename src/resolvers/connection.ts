@@ -50,16 +50,35 @@ export async function connect<Row>(
   const more = rows.length > size;
   const page = rows.slice(0, size);
   if (backward) page.reverse();
-  const edges = page.map((node) => ({ cursor: formatCursor(positionOf(node)), node }));
+  const edges = page.map((node) => new Edge(node, positionOf));
   return {
     edges,
     pageInfo: {
       hasNextPage: backward ? before !== null : more,
       hasPreviousPage: backward ? more : after !== null,
-      startCursor: edges[0]?.cursor ?? null,
-      endCursor: edges.at(-1)?.cursor ?? null,
+      get startCursor() {
+        return edges[0]?.cursor ?? null;
+      },
+      get endCursor() {
+        return edges.at(-1)?.cursor ?? null;
+      },
     },
   };
+}
+
+/** A row in a page; its cursor is written when it is asked for. */
+class Edge<Row> {
+  readonly node: Row;
+  readonly #positionOf: (row: Row) => Position;
+
+  constructor(node: Row, positionOf: (row: Row) => Position) {
+    this.node = node;
+    this.#positionOf = positionOf;
+  }
+
+  get cursor(): string {
+    return formatCursor(this.#positionOf(this.node));
+  }
 }
 
 function pageSize({ first, last }: PageArgs): { size: number; backward: boolean } {
