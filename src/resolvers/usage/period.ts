@@ -27,7 +27,7 @@ export const PERIOD_SUMS = SUMS.map(
 /** The same of `usage`, which has no row for a period without traffic: zeros. */
 export const PERIOD_COLUMNS = SUMS.map(({ column }) => `coalesce(usage.${column}, 0) as ${column}`).join(', ');
 
-/** Adds the sums to what labels the period; a spread would cost every row several times as much. */
+/** Adds the sums to what labels the period; a spread would cost every row up to twice as much. */
 export function periodOf<Label extends object>(row: PeriodColumns, label: Label): Label & PeriodUsage {
   const product = (number: 1 | 2 | 3): ProductTotal => ({
     product: productOf(number),
