@@ -6,7 +6,6 @@ import {
   createSecretKey,
   hkdfSync,
   randomBytes,
-  timingSafeEqual,
   type KeyObject,
 } from 'node:crypto';
 
@@ -48,11 +47,6 @@ export function lookupHash(keys: Keyring, secret: string): Buffer {
   let key = prepared.get(keys);
   if (key === undefined) prepared.set(keys, (key = createSecretKey(keys.lookup)));
   return createHmac('sha256', key).update(secret).digest();
-}
-
-/** Equal, in a time that does not depend on where they differ. */
-export function constantTimeEqual(left: string, right: string): boolean {
-  return timingSafeEqual(sha256(left), sha256(right));
 }
 
 const IV_BYTES = 12;
