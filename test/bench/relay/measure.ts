@@ -43,7 +43,11 @@ export function cpuSeconds(root: number | undefined): number {
     const text = statOf(entry);
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     parents.set(Number(entry), Number(fields[1] ?? 0));
-    used.set(Number(entry), Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
+    // utime, stime, and those of children that ended and were waited for (proc(5), fields 14 to 17).
+    used.set(
+      Number(entry),
+      fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0),
+    );
   }
   const descends = (pid: number): boolean => pid === root || (pid > 1 && descends(parents.get(pid) ?? 0));
   return [...used].reduce((sum, [pid, ticks]) => sum + (descends(pid) ? ticks : 0), 0) / TICKS_PER_SECOND;
