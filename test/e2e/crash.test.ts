@@ -18,7 +18,7 @@ const STREAMS = 8;
 const STATE = sql(
   'test crash state',
   `select (select coalesce(sum(amount), 0)::bigint from usage_hour) as billed,
-          (select coalesce(sum(reserved), 0)::bigint from lease) as leased`,
+          (select coalesce(sum(reserved + lost), 0)::bigint from lease) as leased`,
 );
 
 let origin: Origin;
@@ -60,7 +60,7 @@ async function survive(databaseUrl: string | undefined): Promise<void> {
     await origin.idle();
     received += streams.reduce((sum, stream) => sum + BigInt(stream.received() + stream.sent), 0n);
     const state = await readState(server.dataDir, databaseUrl);
-    lostLeases += state.leased;
+    lostLeases = state.leased;
     const handedOver = (origin.count().up + origin.count().down) * PRICE_PER_BYTE.SHARED;
     expect(state.billed, 'never more than the origin handed over').toBeLessThanOrEqual(handedOver);
     const unbilled = received * PRICE_PER_BYTE.SHARED - state.billed;
@@ -82,7 +82,10 @@ async function untilSettled(server: Awaited<ReturnType<typeof startServer>>, bef
   await expect.poll(billed, { timeout: 10_000 }).toBeGreaterThan(Number(before * 2n));
 }
 
-/** Reads the database as the killed process left it. An instance that is dead holds its leases until it is fenced. */
+/**
+ * Reads the database as the killed process left it. What a dead instance held is `reserved` until it is fenced and
+ * `lost` from then on, so that both together are all that was ever lent and neither settled nor given back.
+ */
 async function readState(dataDir: string, url: string | undefined): Promise<{ billed: bigint; leased: bigint }> {
   const migrations = path.resolve('prisma/migrations');
   const database = await openDatabase({ url, dataDir, migrations, onError: () => undefined });
