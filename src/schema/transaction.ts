@@ -13,6 +13,15 @@ import { optionalDatabaseId } from './ids.ts';
 import { selects, selectsAt, selectsOnlyAt } from './selection.ts';
 import { User } from './user.ts';
 
+/** A display label is given in the language that is asked for. */
+const IN_LANGUAGE = builder.args((t) => ({
+  language: t.field({ type: LanguageEnum, required: true, defaultValue: 'EN', description: 'Language of the label.' }),
+}));
+
+function labelOf({ subtype }: Pick<TransactionRow, 'subtype'>, { language }: { language: 'EN' | 'FR' }): string {
+  return subtypeLabel(subtype, language);
+}
+
 const Transaction = builder.objectRef<TransactionRow>('Transaction');
 builder.node(Transaction, {
   description:
@@ -27,18 +36,7 @@ builder.node(Transaction, {
         'Precisely: USDT, CARD or ETH; SHARED, DEDICATED or BROWSER; CORRECTION, WELCOME, REVERSAL or TRANSFER.',
     }),
     subtypeNumber: t.exposeInt('subtypeNumber', { description: 'Number of the subtype within its type, from 1.' }),
-    subtypeLabel: t.string({
-      description: 'Display label of the subtype.',
-      args: {
-        language: t.arg({
-          type: LanguageEnum,
-          required: true,
-          defaultValue: 'EN',
-          description: 'Language of the label.',
-        }),
-      },
-      resolve: ({ subtype }, { language }) => subtypeLabel(subtype, language),
-    }),
+    subtypeLabel: t.string({ description: 'Display label of the subtype.', args: IN_LANGUAGE, resolve: labelOf }),
     amount: t.expose('amount', { type: 'Credits', description: 'Signed: negative for consumption.' }),
     apiKey: t.field({
       type: ApiKey,
@@ -78,18 +76,7 @@ const SubtypeSummary = builder.objectRef<SubtypeTotal>('SubtypeSummary').impleme
   fields: (t) => ({
     subtype: t.exposeString('subtype', { description: 'As in `Transaction.subtype`.' }),
     subtypeNumber: t.exposeInt('subtypeNumber', { description: 'As in `Transaction.subtypeNumber`.' }),
-    subtypeLabel: t.string({
-      description: 'Display label of the subtype.',
-      args: {
-        language: t.arg({
-          type: LanguageEnum,
-          required: true,
-          defaultValue: 'EN',
-          description: 'Language of the label.',
-        }),
-      },
-      resolve: ({ subtype }, { language }) => subtypeLabel(subtype, language),
-    }),
+    subtypeLabel: t.string({ description: 'Display label of the subtype.', args: IN_LANGUAGE, resolve: labelOf }),
     total: t.expose('total', { type: 'Credits', description: 'Signed sum.' }),
     count: t.exposeInt('count', { description: 'How many.' }),
   }),

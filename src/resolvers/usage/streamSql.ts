@@ -32,8 +32,6 @@ const KEY_METER = sql(
   `select clock_timestamp() as now, ${meterColumns('k', 'key_')} from api_key k where k.id = $1`,
 );
 
-const OWN_KEY = sql('usageOwnKey', 'select 1 from api_key where id = $1 and account_id = $2');
-
 interface SnapshotRow extends MeterRow<'account_'>, MeterRow<'key_'> {
   readonly now: Date;
   readonly seq: bigint;
@@ -81,12 +79,6 @@ export async function readSnapshot(db: Sql, accountId: bigint, keyId: bigint | n
 export async function readKeyLeft(db: Sql, keyId: bigint): Promise<bigint | null> {
   const [row] = await db.query<MeterRow<'key_'> & { now: Date }>(KEY_METER, [keyId]);
   return row === undefined ? null : leastLeft(keyMeter(row), row.now);
-}
-
-/** @throws AppError NOT_FOUND when the account has no such key */
-export async function requireOwnKey(db: Sql, accountId: bigint, keyId: bigint): Promise<void> {
-  const rows = await db.query(OWN_KEY, [keyId, accountId]);
-  if (rows.length === 0) throw new AppError('NOT_FOUND');
 }
 
 function total({ product, up, down, amount }: SnapshotRow): ProductTotal[] {

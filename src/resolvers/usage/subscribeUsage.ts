@@ -1,8 +1,9 @@
 import type { ViewerContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
+import { requireOwnKey } from '../apiKeys/ownKey.ts';
 import type { UsageStreamEvent } from './stream.ts';
 import { UsageStream } from './streamReader.ts';
-import { readKeyLeft, readPosition, readSnapshot, requireOwnKey } from './streamSql.ts';
+import { readKeyLeft, readPosition, readSnapshot } from './streamSql.ts';
 
 /** Arguments of `subscription usage`. */
 export interface UsageArguments {
@@ -23,7 +24,7 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
   const accountId = viewer.userId;
   const after = input.after ?? undefined;
   if (after !== undefined && !CURSOR.test(after)) throw new AppError('BAD_CURSOR', { field: 'after' });
-  if (input.apiKeyId !== null) await requireOwnKey(db, accountId, input.apiKeyId);
+  await requireOwnKey(db, input.apiKeyId, accountId);
   const keyId = input.apiKeyId ?? viewer.keyId;
   const dismiss = live.admit(accountId);
   const stream = new UsageStream(
