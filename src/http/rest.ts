@@ -1,25 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { RestReply } from '../../rest-compat/errors.ts';
+import type { RestRequest } from '../../rest-compat/request.ts';
 import { readBody } from './body.ts';
-
-/** A request that is not GraphQL and not a probe, as the REST layer sees it. */
-export interface RestRequest {
-  readonly method: string;
-  /** Path and query string. */
-  readonly url: string;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Address of the socket. */
-  readonly clientAddress: string;
-  /** Undefined when the body is longer than `maxBytes`. */
-  readonly body: (maxBytes: number) => Promise<Uint8Array | undefined>;
-}
-
-export interface RestReply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-}
 
 /** Answers every path that is not one of the server's own; undefined or absent: 404. */
 export type RestHandler = (request: RestRequest) => Promise<RestReply | undefined>;
