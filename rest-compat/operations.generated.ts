@@ -18,10 +18,16 @@ export type CreateApiKeyInput = {
 
 /** Every expected failure of an API call; the REST dialects carry the same codes. */
 export type ErrorCode =
+  /** The account is suspended; write to the operator. */
+  | 'ACCOUNT_SUSPENDED'
+  /** The API key may not be used from this address; its allow-list names others. */
+  | 'ADDRESS_NOT_ALLOWED'
   /** The cursor is malformed or ahead of the account; subscribe without `after`. */
   | 'BAD_CURSOR'
   /** The input is not valid. */
   | 'BAD_INPUT'
+  /** Automatic reload needs the consent to keep a card: set `saveCardConsent` too. */
+  | 'CARD_CONSENT_REQUIRED'
   /** The credential was revoked. */
   | 'CREDENTIAL_REVOKED'
   /** Confirm the e-mail address first: follow the link in the mail. */
@@ -34,18 +40,38 @@ export type ErrorCode =
   | 'IDEMPOTENCY_MISMATCH'
   /** The balance does not cover this. */
   | 'INSUFFICIENT_CREDIT'
+  /** The API key lacks the scope for that; use a session, or a key with the scope. */
+  | 'INSUFFICIENT_SCOPE'
   /** Something went wrong on our side. */
   | 'INTERNAL'
+  /** The message to sign is unknown, used or expired; ask for another one and sign that. */
+  | 'INVALID_CHALLENGE'
   /** The e-mail address or the password is wrong. */
   | 'INVALID_CREDENTIALS'
+  /** The refresh token is unknown, used or expired; sign in again. */
+  | 'INVALID_REFRESH_TOKEN'
+  /** The signature is not one of this wallet under this message. */
+  | 'INVALID_SIGNATURE'
+  /** The link is not valid, was used or has expired; ask for another mail. */
+  | 'INVALID_TOKEN'
   /** The API key is revoked; create another one. */
   | 'KEY_IS_REVOKED'
   /** An account has at most 10 active API keys; revoke one first. */
   | 'KEY_LIMIT_REACHED'
   /** The secret of this API key is not stored; regenerate the key. */
   | 'KEY_NOT_RECOVERABLE'
+  /** Without this wallet nobody could sign in: it stays. */
+  | 'LAST_CREDENTIAL'
+  /** There is one of this name already. */
+  | 'NAME_TAKEN'
   /** There is no such object. */
   | 'NOT_FOUND'
+  /** This version of the service does not offer that yet. */
+  | 'NOT_IMPLEMENTED'
+  /** The account has no password: it signs in with a wallet. */
+  | 'NO_PASSWORD'
+  /** The account has no wallet. */
+  | 'NO_WALLET'
   /** Too many attempts; wait before the next one. */
   | 'THROTTLED'
   /** The account has too many subscriptions open; close one first. */
@@ -55,7 +81,13 @@ export type ErrorCode =
   /** The service cannot do this now; try again shortly. */
   | 'UNAVAILABLE'
   /** Another account has this username. */
-  | 'USERNAME_TAKEN';
+  | 'USERNAME_TAKEN'
+  /** The account has another wallet; unlink that one first. */
+  | 'WALLET_ALREADY_LINKED'
+  /** Another account has this wallet; unlink it there first. */
+  | 'WALLET_TAKEN'
+  /** The current password is wrong. */
+  | 'WRONG_PASSWORD';
 
 /** The key to give a new secret. */
 export type RegenerateApiKeyInput = {

@@ -51,12 +51,12 @@ const MODULES: Readonly<Record<string, Module>> = {
     path: 'src/resolvers/',
     may: ['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto'],
     types: ['session'],
-    packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache'],
+    packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe'],
   },
   ledger: { path: 'src/resolvers/ledger/', may: ['database', 'errors', 'events', 'units'], packages: [] },
   jobs: {
     path: 'src/jobs/',
-    may: ['resolvers', 'ledger', 'database', 'errors', 'events', 'log', 'units'],
+    may: ['resolvers', 'ledger', 'database', 'mail', 'errors', 'events', 'log', 'units'],
     packages: [],
   },
   proxy: {
@@ -82,6 +82,8 @@ const MODULES: Readonly<Record<string, Module>> = {
     packages: ['node:*', 'pg', '@prisma/adapter-pg', '@electric-sql/pglite', 'pglite-prisma-adapter'],
   },
   generated: leaf('prisma/generated/'),
+  chain: { path: 'src/chain/', may: ['errors'], types: ['context'], packages: ['viem'] },
+  mail: { path: 'src/mail/', may: ['crypto', 'errors'], types: ['log'], packages: ['node:*', 'nodemailer'] },
   egress: leaf('src/egress.ts', ['ipaddr.js', 'node:os'], ['addresses', 'names']),
   addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
   names: leaf('src/names.ts', ['node:dns', 'node:fs']),

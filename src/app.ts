@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 
+import { createWallets } from './chain/wallets.ts';
 import type { Config } from './config.ts';
 import type { Services } from './context.ts';
 import { deriveKeys } from './crypto.ts';
@@ -81,7 +82,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     hearsAll,
   });
   teardown.add('live usage', () => live.close());
-  const parts: { proxy?: Proxy; httpPort?: number } = {};
+  const parts: { proxy?: Proxy; httpPort?: number; wakeMail?: () => void } = {};
   const services: Services = {
     db,
     events,
@@ -93,6 +94,8 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     publicUrl: () => config.PUBLIC_URL ?? `http://localhost:${parts.httpPort}`,
     sessions: { accessSeconds: ACCESS_SECONDS, refreshSeconds: REFRESH_SECONDS, lpfSeconds: config.LPF_SESSION_TTL },
     closeConnections: (keyId) => parts.proxy?.closeKey(keyId, 'KEY_REVOKED') ?? 0,
+    wallets: createWallets(config.CHAIN_RPC),
+    wakeMail: () => parts.wakeMail?.(),
   };
   const account = await firstAccount(services, {
     email: config.ADMIN_EMAIL,

@@ -93,6 +93,9 @@ const password = z
   .max(1_000, { message: 'must have at most 1000 characters' })
   .refine((text) => !/\p{Cc}/u.test(text), { message: 'must not hold control characters' });
 
+/** `no-reply@example.com` or `Passerelle <no-reply@example.com>`. */
+const MAILBOX = /^(?:[^<>\p{Cc}@]+ <[^<>\s@]+@[^<>\s@]+>|[^<>\s@]+@[^<>\s@]+)$/u;
+
 const Environment = z.object({
   HOST: z
     .string()
@@ -124,6 +127,12 @@ const Environment = z.object({
     .optional(),
   WELCOME_CREDITS: credits.optional(),
   SMTP_URL: url(['smtp:', 'smtps:']).optional(),
+  MAIL_FROM: z
+    .string()
+    .max(320, { message: 'must have at most 320 characters' })
+    .refine((text) => MAILBOX.test(text), { message: 'must be an address, or a name and an address in <>' })
+    .optional(),
+  CHAIN_RPC: z.record(z.string(), url(['http:', 'https:'])).default({}),
   EGRESS_ALLOW: cidrs,
   EXITS_SHARED: exits,
   EXITS_DEDICATED: exits,
@@ -147,13 +156,19 @@ const Environment = z.object({
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const result = Environment.safeParse(given);
+  const result = Environment.safeParse({ ...given, CHAIN_RPC: chains(given) });
   const malformed = result.success
     ? []
-    : result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+    : result.error.issues.map((issue) => `${issue.path.join('_')} ${issue.message}`);
   const faults = [...malformed, ...contradictions(given)];
   if (result.success && faults.length === 0) return Object.freeze(result.data);
   throw new ConfigError(`The configuration cannot be used:\n${faults.map((text) => `  ${text}`).join('\n')}`);
+}
+
+/** `CHAIN_RPC_1`, `CHAIN_RPC_8453` …: the endpoint of each chain by its number. */
+function chains(given: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const found = Object.entries(given).map(([name, value]) => [/^CHAIN_RPC_([1-9]\d{0,17})$/.exec(name)?.[1], value]);
+  return Object.fromEntries(found.filter(([chainId]) => chainId !== undefined)) as Record<string, string | undefined>;
 }
 
 /** Faults of values that are well-formed by themselves: looked for also when others are not. */

@@ -4,6 +4,9 @@ import type { Keyring } from './crypto.ts';
 import type { Logger } from './log.ts';
 import type { Throttle } from './throttle.ts';
 
+/** What an API key may do: use the proxy, read its account, change its account (which includes reading). */
+export type KeyScope = 'PROXY' | 'READ' | 'MANAGE';
+
 /** Who calls. */
 export interface Viewer {
   readonly kind: 'KEY' | 'SESSION';
@@ -11,6 +14,8 @@ export interface Viewer {
   readonly userId: bigint;
   readonly role: 'USER' | 'ADMIN';
   readonly permissions: readonly string[];
+  /** Of the API key; a session has all. */
+  readonly scopes: readonly KeyScope[];
   /** The API key that was presented; null for a session. */
   readonly keyId: bigint | null;
   /** The session that was presented; null for an API key. */
@@ -34,6 +39,31 @@ export interface Services {
   readonly closeConnections: (keyId: bigint) => number;
   /** Feeds of the usage streams, their number per account, and the end of streams with their credential. */
   readonly live: LiveUsage;
+  /** Verifies signatures of wallets. */
+  readonly wallets: Wallets;
+  /** Tells the job that sends mails that there are new ones in the queue. Call after the commit. */
+  readonly wakeMail: () => void;
+}
+
+/** What sign-in with a wallet needs of the chains. */
+export interface Wallets {
+  /** Whether messages for this chain are given out: an RPC is configured, or it is Ethereum (1), for plain wallets. */
+  supports(chainId: bigint): boolean;
+  /**
+   * Whether the wallet has signed the text: EOA (EIP-191), contract (EIP-1271) or one not yet deployed (ERC-6492),
+   * contracts on the given chain.
+   * @throws AppError UNAVAILABLE when the chain had to be asked and did not answer
+   */
+  verify(signed: SignedText): Promise<boolean>;
+}
+
+export interface SignedText {
+  /** `0x` and 40 hexadecimal digits, in any case. */
+  readonly address: string;
+  readonly message: string;
+  /** `0x` and hexadecimal digits. */
+  readonly signature: string;
+  readonly chainId: bigint;
 }
 
 /** Seconds. */

@@ -17,12 +17,22 @@ export interface Keyring {
   readonly recovery: Buffer;
   /** HS256 key of session tokens. */
   readonly sessions: Buffer;
+  /** HMAC key that refresh tokens are made with. */
+  readonly refresh: Buffer;
+  /** HMAC key that the signing secrets of webhooks are made with. */
+  readonly webhooks: Buffer;
 }
 
 /** @param master 32 bytes */
 export function deriveKeys(master: Buffer): Keyring {
   const derive = (purpose: string): Buffer => Buffer.from(hkdfSync('sha256', master, '', `passerelle/${purpose}`, 32));
-  return { lookup: derive('api-key-lookup'), recovery: derive('api-key-recovery'), sessions: derive('sessions') };
+  return {
+    lookup: derive('api-key-lookup'),
+    recovery: derive('api-key-recovery'),
+    sessions: derive('sessions'),
+    refresh: derive('refresh-tokens'),
+    webhooks: derive('webhook-secrets'),
+  };
 }
 
 /** A new `lpf` API key: 128 random bits. */

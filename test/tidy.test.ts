@@ -14,7 +14,7 @@ import { REQUEST_FAULTS } from '../src/graphql/mask.ts';
 /** Where execution starts. */
 const ENTRY_POINTS = ['src/main.ts'];
 /** Built and tested ahead of the feature that will call it; leaves this list when it does. */
-const AHEAD = { files: ['src/resolvers/ledger/merge.ts'], codes: ['KEY_EXPIRED'] };
+const AHEAD = { files: [] as string[], codes: [] as string[] };
 const FORBIDDEN_FOLDERS = /\/(?:utils?|helpers?|common|lib|libs|services)(?:\/|\.ts$)/;
 const MACHINE_PATHS = /(?:^|[\s'"`=(])\/(?:home\/\w|Users\/\w|root\/|work\/|tmp\/\w)/m;
 const EXACT_VERSION = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/;

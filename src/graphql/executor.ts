@@ -152,8 +152,24 @@ async function contextOf(
 
 /** Written out: copying with a spread costs every request several times as much. */
 function contextWith(services: Services, viewer: Viewer | null, clientAddress: string): OperationContext {
-  const { db, events, keys, log, throttle, now, publicUrl, sessions, closeConnections, live } = services;
-  return { db, events, keys, log, throttle, now, publicUrl, sessions, closeConnections, live, viewer, clientAddress };
+  const { db, events, keys, log, throttle, now, publicUrl, sessions, closeConnections, live, wallets, wakeMail } =
+    services;
+  return {
+    db,
+    events,
+    keys,
+    log,
+    throttle,
+    now,
+    publicUrl,
+    sessions,
+    closeConnections,
+    live,
+    wallets,
+    wakeMail,
+    viewer,
+    clientAddress,
+  };
 }
 
 function argumentsOf(

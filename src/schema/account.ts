@@ -128,7 +128,7 @@ builder.mutationFields((t) => ({
     errors: failures(ConflictError),
     resolve: (_root, { input }, ctx) => createAccount(ctx, input),
   }),
-  updateLimits: t.withAuth({ authenticated: true }).field({
+  updateLimits: t.withAuth({ manage: true }).field({
     type: UpdateLimitsSuccess,
     description: 'Changes the limits of the whole account; open connections obey at once.',
     args: { input: t.arg({ type: UpdateLimitsInput, required: true, description: 'What to change.' }) },

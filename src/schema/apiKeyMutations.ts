@@ -94,14 +94,14 @@ const RevokeApiKeySuccess = builder.objectRef<Revoked>('RevokeApiKeySuccess').im
 });
 
 builder.mutationFields((t) => ({
-  createApiKey: t.withAuth({ authenticated: true }).field({
+  createApiKey: t.withAuth({ manage: true }).field({
     type: CreateApiKeySuccess,
     description: 'Creates an API key. An account has at most 10 active ones (KEY_LIMIT_REACHED).',
     args: { input: t.arg({ type: CreateApiKeyInput, required: true, description: 'The key to create.' }) },
     errors: failures(ConflictError),
     resolve: (_root, { input }, ctx) => createApiKey(ctx, input),
   }),
-  updateApiKey: t.withAuth({ authenticated: true }).field({
+  updateApiKey: t.withAuth({ manage: true }).field({
     type: UpdateApiKeySuccess,
     description: 'Renames an active API key or changes its limits; open connections obey at once.',
     args: { input: t.arg({ type: UpdateApiKeyInput, required: true, description: 'What to change.' }) },
@@ -109,7 +109,7 @@ builder.mutationFields((t) => ({
     resolve: (_root, { input: { id, ...changes } }, ctx, info) =>
       updateApiKey(ctx, databaseId('ApiKey', id), changes, selectsOnlyAt(info, ['apiKey'], BRIEF_KEY)),
   }),
-  revealApiKey: t.withAuth({ authenticated: true }).field({
+  revealApiKey: t.withAuth({ manage: true }).field({
     type: RevealApiKeySuccess,
     description:
       'Shows the secret of an active API key again; an account may do so 30 times within 15 minutes (THROTTLED).',
@@ -117,14 +117,14 @@ builder.mutationFields((t) => ({
     errors: failures(NotFoundError, ConflictError, ThrottledError),
     resolve: (_root, { input }, ctx) => revealApiKey(ctx, databaseId('ApiKey', input.id)),
   }),
-  regenerateApiKey: t.withAuth({ authenticated: true }).field({
+  regenerateApiKey: t.withAuth({ manage: true }).field({
     type: RegenerateApiKeySuccess,
     description: 'Gives an active API key a new secret: same id, limits and history. The old secret dies at once.',
     args: { input: t.arg({ type: RegenerateApiKeyInput, required: true, description: 'Which key.' }) },
     errors: failures(NotFoundError, ConflictError),
     resolve: (_root, { input }, ctx) => regenerateApiKey(ctx, databaseId('ApiKey', input.id)),
   }),
-  revokeApiKey: t.withAuth({ authenticated: true }).field({
+  revokeApiKey: t.withAuth({ manage: true }).field({
     type: RevokeApiKeySuccess,
     description: 'Revokes an API key for good and ends its connections. A revoked key answers NOT_FOUND.',
     args: { input: t.arg({ type: RevokeApiKeyInput, required: true, description: 'Which key.' }) },

@@ -9,16 +9,20 @@ import ValidationPlugin from '@pothos/plugin-validation';
 
 import type PrismaTypes from '../../prisma/generated/pothos.ts';
 import { getDatamodel } from '../../prisma/generated/pothos.ts';
-import type { OperationContext, ViewerContext } from '../context.ts';
-import { AppError } from '../errors.ts';
+import type { KeyScope, OperationContext, Viewer, ViewerContext } from '../context.ts';
+import { AppError, type ErrorCode } from '../errors.ts';
 import { DEFAULT_PAGE, MAX_PAGE, type PageArgs } from '../resolvers/connection.ts';
 import { decodeNodeId, encodeNodeId } from './ids.ts';
 
 interface SchemaTypes {
   Context: OperationContext;
   PrismaTypes: PrismaTypes;
-  AuthScopes: { authenticated: boolean; admin: boolean };
-  AuthContexts: { authenticated: ViewerContext; admin: ViewerContext };
+  /**
+   * `authenticated`: may read its account; `manage`: may change it; `admin`: the operator, to change anything.
+   * Sessions may all that their user may, API keys what their scopes say.
+   */
+  AuthScopes: { authenticated: boolean; manage: boolean; admin: boolean };
+  AuthContexts: { authenticated: ViewerContext; manage: ViewerContext; admin: ViewerContext };
   DefaultFieldNullability: false;
   DefaultEdgesNullability: { list: false; items: false };
   DefaultNodeNullability: false;
@@ -82,8 +86,12 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   },
   scopeAuth: {
     authorizeOnSubscribe: true,
-    authScopes: (ctx) => ({ authenticated: ctx.viewer !== null, admin: ctx.viewer?.role === 'ADMIN' }),
-    unauthorizedError: (_parent, ctx) => new AppError(ctx.viewer === null ? 'UNAUTHENTICATED' : 'FORBIDDEN'),
+    authScopes: ({ viewer }) => ({
+      authenticated: hasScope(viewer, 'READ'),
+      manage: hasScope(viewer, 'MANAGE'),
+      admin: viewer?.role === 'ADMIN' && hasScope(viewer, 'MANAGE'),
+    }),
+    unauthorizedError: (_parent, { viewer }) => new AppError(refusalOf(viewer)),
   },
   errors: {
     directResult: true,
@@ -108,6 +116,16 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     defaultListMultiplier: 1,
   },
 });
+
+/** MANAGE includes reading. */
+export function hasScope(viewer: Viewer | null, scope: KeyScope): boolean {
+  return viewer !== null && (viewer.scopes.includes(scope) || (scope === 'READ' && viewer.scopes.includes('MANAGE')));
+}
+
+function refusalOf(viewer: Viewer | null): ErrorCode {
+  if (viewer === null) return 'UNAUTHENTICATED';
+  return hasScope(viewer, 'MANAGE') ? 'FORBIDDEN' : 'INSUFFICIENT_SCOPE';
+}
 
 function isName(part: PropertyKey): part is string {
   return typeof part === 'string';

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 
 /** Types that `node` can load. */
-export const NODE_TYPES = ['User', 'ApiKey', 'Transaction'] as const;
+export const NODE_TYPES = ['User', 'ApiKey', 'Transaction', 'PriceGrid', 'AuditEntry', 'Session'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 /** Relay global id: base64 of `Type:id`. */
@@ -9,13 +9,17 @@ export function encodeNodeId(type: string, id: string | number | bigint): string
   return Buffer.from(`${type}:${id}`).toString('base64');
 }
 
-const SHAPE = /^(User|ApiKey|Transaction):([1-9]\d{0,18})$/;
+const NUMBERED = /^(User|ApiKey|Transaction|PriceGrid|AuditEntry):([1-9]\d{0,18})$/;
+const NAMED = /^(Session):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 /** @throws AppError NOT_FOUND for what is no id of ours: malformed and unknown ids are the same answer */
 export function decodeNodeId(globalId: string): { typename: NodeType; id: string } {
-  const [, type, id] = SHAPE.exec(Buffer.from(globalId, 'base64').toString()) ?? [];
+  const text = Buffer.from(globalId, 'base64').toString();
+  const numbered = NUMBERED.exec(text);
+  const [, type, id] = numbered ?? NAMED.exec(text) ?? [];
   const typename = NODE_TYPES.find((known) => known === type);
-  if (typename === undefined || id === undefined || BigInt(id) >= 2n ** 63n) throw new AppError('NOT_FOUND');
+  if (typename === undefined || id === undefined || (numbered !== null && BigInt(id) >= 2n ** 63n))
+    throw new AppError('NOT_FOUND');
   return { typename, id };
 }
 
@@ -23,13 +27,13 @@ export function decodeNodeId(globalId: string): { typename: NodeType; id: string
  * The database id behind a global id of the given type.
  * @throws AppError NOT_FOUND when it is malformed or of another type
  */
-export function databaseId(type: NodeType, globalId: string): bigint {
+export function databaseId(type: Exclude<NodeType, 'Session'>, globalId: string): bigint {
   const { typename, id } = decodeNodeId(globalId);
   if (typename !== type) throw new AppError('NOT_FOUND');
   return BigInt(id);
 }
 
 /** The same for an optional argument: absent and null mean none. */
-export function optionalDatabaseId(type: NodeType, globalId: string | null | undefined): bigint | null {
+export function optionalDatabaseId(type: Exclude<NodeType, 'Session'>, globalId: string | null | undefined): bigint | null {
   return globalId === null || globalId === undefined ? null : databaseId(type, globalId);
 }

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 
+import { createWallets } from '../../src/chain/wallets.ts';
 import type { Services, Viewer } from '../../src/context.ts';
 import { deriveKeys } from '../../src/crypto.ts';
 import { AppError } from '../../src/errors.ts';
@@ -13,7 +14,15 @@ import { fixtureSchema } from './fixtureSchema.ts';
 export const GOOD_TOKEN = 'lpf_good';
 export const THROTTLED_TOKEN = 'lpf_throttled';
 
-const VIEWER: Viewer = { kind: 'KEY', userId: 7n, role: 'USER', permissions: [], keyId: 1n, sessionId: null };
+const VIEWER: Viewer = {
+  kind: 'KEY',
+  userId: 7n,
+  role: 'USER',
+  permissions: [],
+  scopes: ['PROXY', 'READ', 'MANAGE'],
+  keyId: 1n,
+  sessionId: null,
+};
 
 export interface Fixture {
   readonly executor: Executor;
@@ -52,6 +61,8 @@ function services(sink: Writable): Services {
     publicUrl: () => 'http://localhost',
     sessions: { accessSeconds: 900, refreshSeconds: 1, lpfSeconds: 1 },
     closeConnections: () => 0,
+    wallets: createWallets({}),
+    wakeMail: () => {},
   };
   const absent = { get: unused };
   return { ...real, db: new Proxy({}, absent) as Services['db'], live: new Proxy({}, absent) as Services['live'] };

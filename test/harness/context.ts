@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 
 import { graphql, type ExecutionResult } from 'graphql';
 
+import { createWallets } from '../../src/chain/wallets.ts';
 import type { OperationContext, Services, Viewer, ViewerContext } from '../../src/context.ts';
 import { deriveKeys } from '../../src/crypto.ts';
 import { localEvents, type EventMap, type EventName } from '../../src/events.ts';
@@ -60,6 +61,8 @@ export async function openTestServices(now: () => Date = () => new Date()): Prom
     publicUrl: () => 'http://localhost:4000',
     sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 7 * 86_400 },
     closeConnections: (keyId) => closed.push(keyId),
+    wallets: createWallets({}),
+    wakeMail: () => {},
     live,
     closed,
     published,
@@ -77,12 +80,28 @@ export function contextOf(services: Services, viewer: Viewer | null, clientAddre
 
 /** A session of a user, without the token. */
 export function sessionOf(user: Pick<UserRow, 'id' | 'role'>): Viewer {
-  return { kind: 'SESSION', userId: user.id, role: user.role, permissions: [], keyId: null, sessionId: null };
+  return {
+    kind: 'SESSION',
+    userId: user.id,
+    role: user.role,
+    permissions: [],
+    scopes: ['PROXY', 'READ', 'MANAGE'],
+    keyId: null,
+    sessionId: null,
+  };
 }
 
 /** Whoever presents an API key. */
 export function viewerOf(user: Pick<UserRow, 'id' | 'role'>, key: Pick<KeyRow, 'id'>): Viewer {
-  return { kind: 'KEY', userId: user.id, role: user.role, permissions: [], keyId: key.id, sessionId: null };
+  return {
+    kind: 'KEY',
+    userId: user.id,
+    role: user.role,
+    permissions: [],
+    scopes: ['PROXY', 'READ', 'MANAGE'],
+    keyId: key.id,
+    sessionId: null,
+  };
 }
 
 export function asSession(services: Services, user: Pick<UserRow, 'id' | 'role'>): ViewerContext {

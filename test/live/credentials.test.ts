@@ -35,7 +35,15 @@ const EXPIRE_SESSION = sql(
 );
 
 function owner({ accountId }: Customer): ViewerContext {
-  const viewer = { kind: 'SESSION', userId: accountId, role: 'USER', permissions: [], keyId: null, sessionId: null };
+  const viewer = {
+    kind: 'SESSION',
+    userId: accountId,
+    role: 'USER',
+    permissions: [],
+    scopes: ['PROXY', 'READ', 'MANAGE'],
+    keyId: null,
+    sessionId: null,
+  };
   return { ...server.services, clientAddress: '127.0.0.1', viewer } as ViewerContext;
 }
 
@@ -61,7 +69,7 @@ test('while every revocation is heard only sessions are asked for again and agai
   const { accountId, keys } = await Customer.create(db);
   const [key] = keys;
   const byKey: CredentialRef = { userId: accountId, keyId: key?.id ?? 0n, sessionId: null };
-  const { token } = await createSession(server.services, accountId, 'LPF');
+  const { token } = await createSession({ ...server.services, clientAddress: '127.0.0.1' }, accountId, 'LPF');
   const sessionId = String(decodeJwt(token)['sid']);
   const bySession: CredentialRef = { userId: accountId, keyId: null, sessionId };
   const asked: (bigint | null)[][] = [];
@@ -115,7 +123,8 @@ describe('a stream ends with its credential', () => {
 
   test('a session: revoked or expired', async () => {
     const { accountId } = await Customer.create(db);
-    const sign = async (): Promise<string> => (await createSession(server.services, accountId, 'LPF')).token;
+    const sign = async (): Promise<string> =>
+      (await createSession({ ...server.services, clientAddress: '127.0.0.1' }, accountId, 'LPF')).token;
     expect(await endedBy(server, await sign(), () => db.query(END_SESSION, [accountId]))).toMatchObject(DEAD);
     expect(await endedBy(server, await sign(), () => db.query(EXPIRE_SESSION, [accountId]))).toMatchObject(DEAD);
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { createWallets } from '../../src/chain/wallets.ts';
 import type { Services } from '../../src/context.ts';
 import { deriveKeys, newApiKeySecret } from '../../src/crypto.ts';
 import type { Database } from '../../src/database/open.ts';
@@ -66,6 +67,8 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     publicUrl: () => 'http://localhost',
     sessions: { accessSeconds: 900, refreshSeconds: 3_600, lpfSeconds: 3_600 },
     closeConnections: () => 0,
+    wallets: createWallets({}),
+    wakeMail: () => {},
   };
   const activity = createKeyActivity(services);
   const authenticator = createAuthenticator(services, { cacheMs: () => 1_000, activity });

@@ -90,7 +90,11 @@ describe('graphql-transport-ws', () => {
   });
 
   test('queries and mutations run too, under the same limits', async () => {
-    const { token } = await createSession(server.services, customer.accountId, 'GRAPHQL');
+    const { token } = await createSession(
+      { ...server.services, clientAddress: '127.0.0.1' },
+      customer.accountId,
+      'GRAPHQL',
+    );
     await using client = await SocketClient.connect(server.url, token);
     client.subscribe('q', {}, '{ viewer { user { id } remaining } }');
     client.subscribe('m', {}, 'mutation { createApiKey(input: { name: "ws" }) { __typename } }');

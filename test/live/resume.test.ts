@@ -84,7 +84,11 @@ test(`a subscription dropped and resumed ${DROPS} times at random adds up exactl
   };
   const running = traffic();
   // The whole account by a session, and one key by itself.
-  const { token } = await createSession(server.services, customer.accountId, 'GRAPHQL');
+  const { token } = await createSession(
+    { ...server.services, clientAddress: '127.0.0.1' },
+    customer.accountId,
+    'GRAPHQL',
+  );
   const secret = customer.key(1).secret;
   const [whole, narrowed] = [nothing(), nothing()];
   await Promise.all([dropping(server, token, whole), dropping(server, secret, narrowed)]);

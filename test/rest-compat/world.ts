@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 
 import { lpf } from '../../rest-compat/dialects/lpf.ts';
 import { createRestHandler } from '../../rest-compat/handler.ts';
+import { createWallets } from '../../src/chain/wallets.ts';
 import type { Services } from '../../src/context.ts';
 import { deriveKeys } from '../../src/crypto.ts';
 import { sql } from '../../src/database/sql.ts';
@@ -64,6 +65,8 @@ export async function openWorld(): Promise<World> {
     // The database looks at its own clock, too: sessions must outlive the years between the two.
     sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 100 * 366 * 86_400 },
     closeConnections: () => 0,
+    wallets: createWallets({}),
+    wakeMail: () => {},
   };
   await populate(services);
   const activity = createKeyActivity(services);

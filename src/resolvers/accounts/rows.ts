@@ -14,6 +14,8 @@ export const USER_INCLUDE = { account: { select: { balance: true, ...METER_SELEC
 export const USER_COLUMNS = `u.id as user_id, u.username as user_username, u.email as user_email,
   u.email_verified as user_email_verified, u.wallet_address as user_wallet_address, u.role::text as user_role,
   u.permissions as user_permissions, u.plan as user_plan, u.created_at as user_created_at,
+  u.language::text as user_language, u.grid_id as user_grid_id, u.suspended_at as user_suspended_at,
+  u.suspended_for as user_suspended_for,
   a.balance as account_balance, ${meterColumns('a', 'account_')}`;
 
 export type UserColumns = MeterRow<'account_'> & {
@@ -26,6 +28,10 @@ export type UserColumns = MeterRow<'account_'> & {
   readonly user_permissions: string[];
   readonly user_plan: string;
   readonly user_created_at: Date;
+  readonly user_language: User['language'];
+  readonly user_grid_id: bigint | null;
+  readonly user_suspended_at: Date | null;
+  readonly user_suspended_for: string | null;
   readonly account_balance: bigint;
 };
 
@@ -40,6 +46,10 @@ export function userOf(row: UserColumns): UserRow {
     permissions: row.user_permissions,
     plan: row.user_plan,
     createdAt: row.user_created_at,
+    language: row.user_language,
+    gridId: row.user_grid_id,
+    suspendedAt: row.user_suspended_at,
+    suspendedFor: row.user_suspended_for,
     account: {
       balance: row.account_balance,
       dayLimit: row.account_day_limit,
@@ -69,6 +79,10 @@ export function briefUser(id: bigint, balance = 0n, meter: Meter = UNREAD_METER)
     permissions: [],
     plan: '',
     createdAt: NEVER,
+    language: 'EN',
+    gridId: null,
+    suspendedAt: null,
+    suspendedFor: null,
     account: {
       balance,
       dayLimit: meter.dayLimit,

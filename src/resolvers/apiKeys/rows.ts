@@ -21,7 +21,8 @@ export const KEY_INCLUDE = { meter: { select: METER_SELECTION } } as const;
 export const KEY_COLUMNS = `k.id as key_id, k.user_id as key_user_id, k.uuid::text as key_uuid, k.name as key_name,
   k.prefix as key_prefix, k.created_at as key_created_at, k.last_used_at as key_last_used_at,
   k.revoked_at as key_revoked_at, k.refusal_code as key_refusal_code, k.refusal_message as key_refusal_message,
-  k.refused_at as key_refused_at, ${meterColumns('m', 'key_')}`;
+  k.refused_at as key_refused_at, k.scopes as key_scopes, k.expires_at as key_expires_at,
+  k.allowed_ips as key_allowed_ips, k.products as key_products, ${meterColumns('m', 'key_')}`;
 
 export type KeyColumns = MeterRow<'key_'> & {
   readonly key_id: bigint;
@@ -35,6 +36,10 @@ export type KeyColumns = MeterRow<'key_'> & {
   readonly key_refusal_code: string | null;
   readonly key_refusal_message: string | null;
   readonly key_refused_at: Date | null;
+  readonly key_scopes: string[];
+  readonly key_expires_at: Date | null;
+  readonly key_allowed_ips: string[];
+  readonly key_products: string[];
 };
 
 export function keyOf(row: KeyColumns): KeyRow {
@@ -50,6 +55,10 @@ export function keyOf(row: KeyColumns): KeyRow {
     refusalCode: row.key_refusal_code,
     refusalMessage: row.key_refusal_message,
     refusedAt: row.key_refused_at,
+    scopes: row.key_scopes,
+    expiresAt: row.key_expires_at,
+    allowedIps: row.key_allowed_ips,
+    products: row.key_products,
     meter: {
       dayLimit: row.key_day_limit,
       dayStart: row.key_day_start,
@@ -82,6 +91,10 @@ export function namedKey(id: bigint, name = '', meter: Meter = UNREAD_METER): Ke
     refusalCode: null,
     refusalMessage: null,
     refusedAt: null,
+    scopes: [],
+    expiresAt: null,
+    allowedIps: [],
+    products: [],
   };
 }
 

@@ -1,14 +1,15 @@
 import type { Session } from '../../../prisma/generated/client/client.ts';
-import type { Services } from '../../context.ts';
-import { newToken, sha256 } from '../../crypto.ts';
+import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
-import { signToken } from './tokens.ts';
+import { signRefreshToken, signToken } from './tokens.ts';
 
 const INSERT = sql(
   'sessionInsert',
-  `insert into session (user_id, kind, refresh_hash, expires_at) values ($1, $2::session_kind, $3, $4)
+  `insert into session (user_id, kind, address, expires_at) values ($1, $2::session_kind, $3, $4)
    returning id::text as id`,
 );
+
+type Opener = Pick<OperationContext, 'db' | 'keys' | 'now' | 'sessions' | 'clientAddress'>;
 
 export interface OpenedSession {
   readonly token: string;
@@ -17,9 +18,9 @@ export interface OpenedSession {
   readonly expiresAt: Date;
 }
 
-/** Opens a session of a user who has proved who they are. The refresh token is stored hashed. */
+/** Opens a session of a user who has proved who they are. No token is stored. */
 export async function createSession(
-  { db, keys, now, sessions }: Pick<Services, 'db' | 'keys' | 'now' | 'sessions'>,
+  { db, keys, now, sessions, clientAddress }: Opener,
   userId: bigint,
   kind: Session['kind'],
 ): Promise<OpenedSession> {
@@ -27,14 +28,13 @@ export async function createSession(
   const after = (seconds: number): Date => new Date(issuedAt.getTime() + seconds * 1000);
   const lpf = kind === 'LPF';
   const expiresAt = after(lpf ? sessions.lpfSeconds : sessions.accessSeconds);
-  const refreshToken = lpf ? null : newToken();
   const [row] = await db.query<{ id: string }>(INSERT, [
     userId,
     kind,
-    refreshToken === null ? null : sha256(refreshToken),
+    clientAddress,
     lpf ? expiresAt : after(sessions.refreshSeconds),
   ]);
   if (row === undefined) throw new Error('the session was not inserted');
   const token = await signToken(keys, { userId, sessionId: row.id }, issuedAt, expiresAt);
-  return { token, refreshToken, expiresAt };
+  return { token, refreshToken: lpf ? null : signRefreshToken(keys, row.id, 0), expiresAt };
 }

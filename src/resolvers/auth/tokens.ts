@@ -1,3 +1,5 @@
+import { createHmac } from 'node:crypto';
+
 import { jwtVerify, SignJWT } from 'jose';
 
 import type { Keyring } from '../../crypto.ts';
@@ -43,4 +45,17 @@ export async function verifyToken(keys: Keyring, token: string, now: Date): Prom
   } catch {
     return undefined;
   }
+}
+
+const UUID_BYTES = 16;
+const GENERATION_BYTES = 4;
+
+/**
+ * The refresh token of a session's generation: session id, generation and an HMAC over both. It is not
+ * stored: whoever exchanges one generation at the same time as others gets the same next token.
+ */
+export function signRefreshToken(keys: Keyring, sessionId: string, generation: number): string {
+  const payload = Buffer.alloc(UUID_BYTES + GENERATION_BYTES, sessionId.replaceAll('-', ''), 'hex');
+  payload.writeUInt32BE(generation, UUID_BYTES);
+  return Buffer.concat([payload, createHmac('sha256', keys.refresh).update(payload).digest()]).toString('base64url');
 }

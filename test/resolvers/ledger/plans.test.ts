@@ -14,10 +14,11 @@ const KEYS = 1_000;
  */
 const MOST_ROWS_PER_METER = 30;
 
+/** Without `users`: what loading read there to check foreign keys is reported late, among the rows of a settlement. */
 const ROWS_READ = sql(
   'testRowsRead',
   `select coalesce(sum(seq_tup_read), 0)::int as scanned, coalesce(sum(idx_tup_fetch), 0)::int as fetched
-   from pg_stat_xact_user_tables`,
+   from pg_stat_xact_user_tables where relname <> 'users'`,
 );
 
 let db: TestDatabase;

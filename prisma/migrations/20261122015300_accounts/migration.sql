@@ -1,0 +1,169 @@
+-- CreateEnum
+CREATE TYPE "mail_token_purpose" AS ENUM ('VERIFY_EMAIL', 'RESET_PASSWORD');
+
+-- CreateEnum
+CREATE TYPE "mail_kind" AS ENUM ('VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD', 'PASSWORD_CHANGED');
+
+-- CreateEnum
+CREATE TYPE "challenge_purpose" AS ENUM ('SIGN_IN', 'LINK');
+
+-- CreateEnum
+CREATE TYPE "language" AS ENUM ('EN', 'FR');
+
+-- DropIndex
+DROP INDEX "session_refresh_hash_key";
+
+-- AlterTable
+ALTER TABLE "api_key_profile" ADD COLUMN     "allowed_ips" TEXT[] DEFAULT ARRAY[]::TEXT[],
+ADD COLUMN     "expires_at" TIMESTAMPTZ(3),
+ADD COLUMN     "products" TEXT[] DEFAULT ARRAY[]::TEXT[],
+ADD COLUMN     "scopes" TEXT[] DEFAULT ARRAY['PROXY', 'READ', 'MANAGE']::TEXT[];
+
+-- AlterTable
+ALTER TABLE "session" DROP COLUMN "refresh_hash",
+ADD COLUMN     "address" TEXT NOT NULL DEFAULT '',
+ADD COLUMN     "generation" INTEGER NOT NULL DEFAULT 0,
+ADD COLUMN     "rotated_at" TIMESTAMPTZ(3);
+
+-- AlterTable
+ALTER TABLE "users" ADD COLUMN     "grid_id" BIGINT,
+ADD COLUMN     "language" "language" NOT NULL DEFAULT 'EN',
+ADD COLUMN     "suspended_at" TIMESTAMPTZ(3),
+ADD COLUMN     "suspended_for" TEXT;
+
+-- CreateTable
+CREATE TABLE "mail_token" (
+    "hash" BYTEA NOT NULL,
+    "user_id" BIGINT NOT NULL,
+    "purpose" "mail_token_purpose" NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "used_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "mail_token_pkey" PRIMARY KEY ("hash")
+);
+
+-- CreateTable
+CREATE TABLE "mail_queue" (
+    "id" BIGSERIAL NOT NULL,
+    "kind" "mail_kind" NOT NULL,
+    "recipient" TEXT NOT NULL,
+    "language" "language" NOT NULL,
+    "attempts" INTEGER NOT NULL DEFAULT 0,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "next_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "last_error" TEXT,
+
+    CONSTRAINT "mail_queue_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "wallet_challenge" (
+    "nonce" TEXT NOT NULL,
+    "address" TEXT NOT NULL,
+    "chain_id" BIGINT NOT NULL,
+    "purpose" "challenge_purpose" NOT NULL,
+    "message" TEXT NOT NULL,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "used_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "wallet_challenge_pkey" PRIMARY KEY ("nonce")
+);
+
+-- CreateTable
+CREATE TABLE "price_grid" (
+    "id" BIGSERIAL NOT NULL,
+    "name" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+
+    CONSTRAINT "price_grid_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "price_tier" (
+    "grid_id" BIGINT NOT NULL,
+    "min_credits" BIGINT NOT NULL,
+    "rate" BIGINT NOT NULL,
+
+    CONSTRAINT "price_tier_pkey" PRIMARY KEY ("grid_id","min_credits")
+);
+
+-- CreateTable
+CREATE TABLE "settings" (
+    "user_id" BIGINT NOT NULL,
+    "alert_low_balance" BOOLEAN NOT NULL DEFAULT true,
+    "alert_threshold" BIGINT NOT NULL DEFAULT 50000000000,
+    "auto_reload_enabled" BOOLEAN NOT NULL DEFAULT false,
+    "auto_reload_threshold" BIGINT NOT NULL DEFAULT 10000000000,
+    "auto_reload_amount" BIGINT NOT NULL DEFAULT 50000000000,
+    "save_card_consent" BOOLEAN NOT NULL DEFAULT false,
+    "webhook_url" TEXT,
+    "webhook_events" TEXT[] DEFAULT ARRAY[]::TEXT[],
+    "webhook_secret_no" INTEGER NOT NULL DEFAULT 1,
+    "webhook_rotated_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "settings_pkey" PRIMARY KEY ("user_id")
+);
+
+-- CreateTable
+CREATE TABLE "audit_log" (
+    "id" BIGSERIAL NOT NULL,
+    "account_id" BIGINT NOT NULL,
+    "at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "action" TEXT NOT NULL,
+    "actor_id" BIGINT,
+    "key_id" BIGINT,
+    "session_id" UUID,
+    "address" TEXT NOT NULL,
+    "detail" JSONB NOT NULL DEFAULT '{}',
+
+    CONSTRAINT "audit_log_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
+CREATE TABLE "refusal_day" (
+    "key_id" BIGINT NOT NULL,
+    "code" TEXT NOT NULL,
+    "day" DATE NOT NULL,
+    "count" BIGINT NOT NULL,
+    "first_at" TIMESTAMPTZ(3) NOT NULL,
+    "last_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "refusal_day_pkey" PRIMARY KEY ("key_id","day","code")
+);
+
+-- CreateIndex
+CREATE INDEX "mail_token_user_id_purpose_idx" ON "mail_token"("user_id", "purpose");
+
+-- CreateIndex
+CREATE INDEX "mail_token_expires_at_idx" ON "mail_token"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "mail_queue_next_at_idx" ON "mail_queue"("next_at");
+
+-- CreateIndex
+CREATE INDEX "wallet_challenge_address_expires_at_idx" ON "wallet_challenge"("address", "expires_at");
+
+-- CreateIndex
+CREATE INDEX "wallet_challenge_expires_at_idx" ON "wallet_challenge"("expires_at");
+
+-- CreateIndex
+CREATE UNIQUE INDEX "price_grid_name_key" ON "price_grid"("name");
+
+-- CreateIndex
+CREATE INDEX "audit_log_account_id_id_idx" ON "audit_log"("account_id", "id" DESC);
+
+-- CreateIndex
+CREATE INDEX "refusal_day_last_at_key_id_code_idx" ON "refusal_day"("last_at" DESC, "key_id", "code");
+
+-- AddForeignKey
+ALTER TABLE "users" ADD CONSTRAINT "users_grid_id_fkey" FOREIGN KEY ("grid_id") REFERENCES "price_grid"("id") ON DELETE SET NULL ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "mail_token" ADD CONSTRAINT "mail_token_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "price_tier" ADD CONSTRAINT "price_tier_grid_id_fkey" FOREIGN KEY ("grid_id") REFERENCES "price_grid"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "settings" ADD CONSTRAINT "settings_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;

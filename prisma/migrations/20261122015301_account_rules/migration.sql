@@ -1,0 +1,32 @@
+-- What the tables of accounts may hold, below what the operations check, and the price lists there are at first.
+
+ALTER TABLE "users"
+  ADD CONSTRAINT "users_email_lower" CHECK (email = lower(email)),
+  ADD CONSTRAINT "users_wallet_shape" CHECK (wallet_address ~ '^0x[0-9a-f]{40}$');
+-- Names are told apart without regard to case.
+CREATE UNIQUE INDEX "users_username_lower" ON "users" (lower(username));
+
+ALTER TABLE "wallet_challenge"
+  ADD CONSTRAINT "wallet_challenge_nonce_shape" CHECK (nonce ~ '^[0-9a-f]{32}$'),
+  ADD CONSTRAINT "wallet_challenge_address_shape" CHECK (address ~ '^0x[0-9a-f]{40}$');
+
+ALTER TABLE "price_tier"
+  ADD CONSTRAINT "price_tier_positive" CHECK (min_credits > 0 AND rate > 0);
+
+ALTER TABLE "settings"
+  ADD CONSTRAINT "settings_amounts" CHECK (alert_threshold >= 0 AND auto_reload_threshold >= 0 AND auto_reload_amount > 0),
+  ADD CONSTRAINT "settings_reload_consented" CHECK (NOT auto_reload_enabled OR save_card_consent);
+
+CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+begin
+  raise exception '% of % is not allowed: what was done stays on record', tg_op, tg_table_name using errcode = '42501';
+end $$;
+CREATE TRIGGER audit_log_immutable BEFORE UPDATE OR DELETE ON "audit_log"
+  FOR EACH ROW EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_log_kept BEFORE TRUNCATE ON "audit_log"
+  FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse();
+
+INSERT INTO "price_grid" (name) VALUES ('Standard'), ('Premium');
+INSERT INTO "price_tier" (grid_id, min_credits, rate)
+SELECT id, 100 * 1000000000::bigint, 900000000 FROM price_grid WHERE name = 'Premium'
+UNION ALL SELECT id, 500 * 1000000000::bigint, 800000000 FROM price_grid WHERE name = 'Premium';
