@@ -34,6 +34,9 @@ export function databaseId(type: Exclude<NodeType, 'Session'>, globalId: string)
 }
 
 /** The same for an optional argument: absent and null mean none. */
-export function optionalDatabaseId(type: Exclude<NodeType, 'Session'>, globalId: string | null | undefined): bigint | null {
+export function optionalDatabaseId(
+  type: Exclude<NodeType, 'Session'>,
+  globalId: string | null | undefined,
+): bigint | null {
   return globalId === null || globalId === undefined ? null : databaseId(type, globalId);
 }
