@@ -14,6 +14,8 @@ export interface Lender {
   lend(connection: Connection, bytes: number, left: number): number;
   /** Counters moved without a loan: look at them when settling. */
   moved(connection: Connection): void;
+  /** Credit came back that another thread had held. */
+  returned(connection: Connection, bytes: number): void;
   closed(connection: Connection): void;
 }
 
@@ -32,9 +34,11 @@ const CLOSED: LeaseCells = {
   granted: new Float64Array(1),
   up: new Float64Array(1),
   down: new Float64Array(1),
+  acceptedUp: new Float64Array(1),
+  acceptedDown: new Float64Array(1),
 };
 
-/** One metered connection, relayed in this thread. */
+/** One metered connection, relayed in this thread or in another one. */
 export class Connection implements MeterSession {
   readonly keyId: bigint;
   readonly accountId: bigint;
@@ -52,6 +56,8 @@ export class Connection implements MeterSession {
   #handlers: SessionHandlers | undefined;
   #ended: RefusalCode | undefined;
   #closed = false;
+  /** Bytes by which `granted` was lowered, which the thread that spends has not acknowledged. */
+  #recalled = 0;
 
   constructor(lender: Lender, product: Product, place: Place) {
     this.keyId = lender.keyId;
@@ -72,6 +78,23 @@ export class Connection implements MeterSession {
     if (direction === 'up') cells.up[slot] = up + allowed;
     else cells.down[slot] = down + allowed;
     return allowed;
+  }
+
+  request(bytes: number): number {
+    const spendable = this.#spendable;
+    if (bytes > 0 && spendable >= bytes) return spendable;
+    this.#lender.lend(this, spendable + bytes, spendable);
+    return this.#spendable;
+  }
+
+  acknowledged(): void {
+    const bytes = this.#recalled;
+    if (bytes === 0 || this.#closed) return;
+    this.#recalled = 0;
+    // What it spent before it saw the lower value was still its own.
+    const kept = Math.min(bytes, Math.max(0, -this.#spendable));
+    this.grant(kept);
+    this.#lender.returned(this, bytes - kept);
   }
 
   refund(direction: Direction, bytes: number): void {
@@ -99,8 +122,17 @@ export class Connection implements MeterSession {
     return !this.#closed && this.#ended === undefined;
   }
 
-  /** Bytes lent and not spent. */
+  /** Bytes lent and not spent, those included that are on their way back. */
   get left(): number {
+    return this.#spendable + this.#recalled;
+  }
+
+  /** Credit is on its way back. */
+  get returning(): boolean {
+    return this.#recalled > 0;
+  }
+
+  get #spendable(): number {
     const { cells, slot } = this;
     return (cells.granted[slot] ?? 0) - (cells.up[slot] ?? 0) - (cells.down[slot] ?? 0);
   }
@@ -117,14 +149,25 @@ export class Connection implements MeterSession {
   }
 
   /**
-   * Takes back everything not spent. `returned` hears how many bytes: at once here; where another
-   * thread spends the cells, only after it has acknowledged the lower `granted`.
+   * Takes back everything not spent.
+   * @returns bytes that came back at once. Where another thread spends the cells and has not closed
+   *   the connection, they come back later (`Lender.returned`), when it has acknowledged.
    */
-  reclaim(returned: (bytes: number) => void): void {
-    const bytes = this.left;
-    if (bytes <= 0) return;
+  reclaim(): number {
+    const handlers = this.#closed ? undefined : this.#handlers;
+    if (handlers?.lowered === undefined) {
+      const bytes = Math.max(0, this.left);
+      this.grant(this.#recalled - bytes);
+      this.#recalled = 0;
+      return bytes;
+    }
+    // One at a time: while one is on its way, what was lent since stays.
+    const bytes = this.#recalled > 0 ? 0 : this.#spendable;
+    if (bytes <= 0) return 0;
+    this.#recalled = bytes;
     this.grant(-bytes);
-    returned(bytes);
+    handlers.lowered();
+    return 0;
   }
 
   /** Reads the counters: what flowed and, while open, was accepted by the other side since the last time. */

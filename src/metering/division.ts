@@ -44,6 +44,8 @@ export abstract class Division implements Lender {
   protected abstract starved(): void;
   /** Counters moved, or credit left `free`. */
   protected abstract changed(): void;
+  /** Credit came back later than it was asked for: whoever waits may have it. */
+  protected abstract credited(): void;
 
   open(product: Product): Connection {
     const place = this.#host.cells.take();
@@ -81,6 +83,12 @@ export abstract class Division implements Lender {
     this.changed();
   }
 
+  returned(connection: Connection, bytes: number): void {
+    this.free += bytes * connection.price;
+    this.#moved.add(connection);
+    this.credited();
+  }
+
   closed(connection: Connection): void {
     this.#drainOne(connection);
     this.#reclaim(connection);
@@ -105,8 +113,7 @@ export abstract class Division implements Lender {
       if (used) continue;
       this.#reclaim(connection);
       connection.piece = 0;
-      this.#lent.delete(connection);
-      if (!unsettled) this.#moved.delete(connection);
+      if (!unsettled && !connection.returning) this.#moved.delete(connection);
     }
     return this.tally.amount - before;
   }
@@ -122,18 +129,19 @@ export abstract class Division implements Lender {
   }
 
   #reclaim(connection: Connection): void {
-    connection.reclaim((bytes) => {
-      this.free += bytes * connection.price;
-    });
+    this.free += connection.reclaim() * connection.price;
+    if (!connection.returning) this.#lent.delete(connection);
   }
 
   /** Takes all unspent credit back from the connections, except one. */
   sweep(except?: Connection): void {
-    for (const connection of this.#lent) {
-      if (connection === except) continue;
-      this.#reclaim(connection);
-      this.#lent.delete(connection);
-    }
+    for (const connection of this.#lent) if (connection !== except) this.#reclaim(connection);
+  }
+
+  /** Credit is on its way back from a connection that another thread relays. */
+  get returning(): boolean {
+    for (const connection of this.#lent) if (connection.returning) return true;
+    return false;
   }
 
   /** Whether a byte at this price can be lent. Takes credit back from the connections if it must. */

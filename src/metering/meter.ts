@@ -88,6 +88,11 @@ export class KeyMeter extends Division {
     else this.#host.touched(this);
   }
 
+  protected override credited(): void {
+    this.serve();
+    this.changed();
+  }
+
   /** Little is left that is not lent to a connection: renew before it runs dry. */
   get short(): boolean {
     return this.free < this.pace.lowWater(this.reserved);

@@ -1,12 +1,9 @@
 import type { Socket } from 'node:net';
 
-import type { Fence } from '../egress.ts';
-import type { RefusalCode } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import type { AuthenticatedKey, MeterSession, Opened, OpenSession } from '../metering/session.ts';
-import type { Product } from '../units.ts';
-import type { Exit } from './exits.ts';
-import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
+import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
+import { clear } from './clearance.ts';
+import { handshake, type Authentication, type Gate } from './handshake.ts';
+import type { House, Member, ProxyProduct } from './house.ts';
 import { Intake } from './intake.ts';
 import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
@@ -30,22 +27,10 @@ const DIAL_REPLIES: Readonly<Record<DialFailure, ReplyCode>> = {
   ABANDONED: REPLIES.GENERAL_FAILURE,
 };
 
-/** What a connection needs of the proxy around it. */
+/** What a connection needs of the frontend around it. */
 export interface Host {
-  /** At once when the key is known already. */
-  readonly authenticate: (
-    username: string,
-    clientAddress: string,
-    product: Product,
-  ) => Authentication | Promise<Authentication>;
-  readonly openSession: OpenSession;
-  readonly fence: Fence;
+  readonly house: House;
   readonly relay: Relay<SocketEnd>;
-  readonly log: Logger;
-  readonly idleTimeoutMs: number;
-  exit(product: Product): Exit;
-  /** @param keyId absent when the refusal cannot be attributed to a key */
-  refused(code: RefusalCode, keyId?: bigint): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   authenticated(connection: Connection, key: AuthenticatedKey): boolean;
   /** A tunnel runs. */
@@ -55,8 +40,8 @@ export interface Host {
 }
 
 /** One client, from its greeting until both sides are closed. */
-export class Connection {
-  readonly product: Product;
+export class Connection implements Member {
+  readonly product: ProxyProduct;
   /** Set when it is authenticated. */
   key: AuthenticatedKey | undefined;
   readonly #host: Host;
@@ -67,7 +52,7 @@ export class Connection {
   #tunnel: Tunnel | undefined;
   #overLimit = false;
 
-  constructor(host: Host, client: Socket, clientAddress: string, product: Product) {
+  constructor(host: Host, client: Socket, clientAddress: string, product: ProxyProduct) {
     this.#host = host;
     this.#client = client;
     this.#clientAddress = clientAddress;
@@ -79,7 +64,7 @@ export class Connection {
       if (this.#tunnel === undefined) host.closed(this);
     });
     this.#serve().catch((error: unknown) => {
-      host.log.error({ err: error, product }, 'a proxied connection failed');
+      host.house.log.error({ err: error, product }, 'a proxied connection failed');
       if (!client.writableEnded) cut(client);
     });
   }
@@ -95,27 +80,26 @@ export class Connection {
     const negotiated = await handshake(this.#intake, this.#gate());
     if (negotiated === undefined) return;
     this.#intake.completed();
-    const { key } = negotiated;
-    if (this.#overLimit) return this.#refuse('CONNECTION_LIMIT', key);
-    // Credit comes before the name: whoever cannot pay does not make us resolve anything.
-    const opened = await this.#open(key);
-    if ('refusal' in opened) return this.#refuse(opened.refusal, key);
+    const { key, request } = negotiated;
+    const wish = { key, product: this.product, overLimit: this.#overLimit, host: request.host, port: request.port };
+    const cleared = await clear(this.#host.house, wish);
+    if ('reply' in cleared) return this.#reply(cleared.reply);
     let target: SocketEnd | undefined;
     try {
-      target = await this.#reach(negotiated);
+      target = await this.#reach(cleared.addresses, request.port);
     } finally {
-      if (target === undefined) opened.session.close();
+      if (target === undefined) cleared.session.close();
     }
-    if (target !== undefined) this.#relay(target, opened.session);
+    if (target !== undefined) this.#relay(target, cleared.session);
   }
 
   #gate(): Gate {
     return {
       authenticate: (username) => {
-        const answer = this.#host.authenticate(username, this.#clientAddress, this.product);
+        const answer = this.#host.house.authenticate(username, this.#clientAddress, this.product);
         return answer instanceof Promise ? answer.then((late) => this.#admit(late)) : this.#admit(answer);
       },
-      refused: (code, keyId) => this.#host.refused(code, keyId),
+      refused: (code, keyId) => this.#host.house.refused(code, keyId),
     };
   }
 
@@ -127,27 +111,11 @@ export class Connection {
     return answer;
   }
 
-  async #open(key: AuthenticatedKey): Promise<Opened> {
+  /** @returns undefined when the target is not reached; the client has its reply then */
+  async #reach(addresses: readonly [string, ...string[]], port: number): Promise<SocketEnd | undefined> {
     try {
-      const opened = this.#host.openSession(key, this.product);
-      return opened instanceof Promise ? await opened : opened;
-    } catch (error) {
-      this.#reply(REPLIES.GENERAL_FAILURE);
-      throw error;
-    }
-  }
-
-  /** @returns undefined when the target is refused or not reached; the client has its reply then */
-  async #reach({ key, request: { host, port } }: Negotiated): Promise<SocketEnd | undefined> {
-    const resolved = await this.#host.fence.resolve(host, port);
-    if ('failure' in resolved) {
-      if (resolved.failure === 'EGRESS_FORBIDDEN') this.#refuse('EGRESS_FORBIDDEN', key);
-      else this.#reply(REPLIES.HOST_UNREACHABLE);
-      return undefined;
-    }
-    try {
-      return await this.#host.exit(this.product).connect(this.#host.relay, {
-        addresses: resolved.addresses,
+      return await this.#host.house.exit(this.product).connect(this.#host.relay, {
+        addresses,
         port,
         timeoutMs: CONNECT_TIMEOUT_MS,
         abandonment: this.#abandonment,
@@ -174,17 +142,12 @@ export class Connection {
       early: this.#intake.release(),
       clientEnded: this.#intake.ended,
       session,
-      idleTimeoutMs: this.#host.idleTimeoutMs,
+      idleTimeoutMs: this.#host.house.idleTimeoutMs,
       closed: (reason) => {
-        if (reason !== undefined) this.#host.refused(reason, session.keyId);
+        if (reason !== undefined) this.#host.house.refused(reason, session.keyId);
         this.#host.closed(this);
       },
     });
-  }
-
-  #refuse(code: RefusalCode, key: AuthenticatedKey): void {
-    this.#host.refused(code, key.keyId);
-    this.#reply(REPLIES.NOT_ALLOWED);
   }
 
   #reply(code: ReplyCode): void {

@@ -3,7 +3,7 @@ import type { Abandonment } from './relay/abandonment.ts';
 import { DialError, type Peer, type Relay } from './relay/relay.ts';
 
 /** Addresses of one target that are tried, one after the other, within the connect timeout. */
-const MAX_ATTEMPTS = 4;
+export const MAX_ATTEMPTS = 4;
 
 export interface ExitRequest {
   /** Addresses as the fence pinned them, at least one. */

@@ -5,7 +5,8 @@ import { pino } from 'pino';
 
 import { createFence, type FenceOptions } from '../../src/egress.ts';
 import type { RefusalCode } from '../../src/errors.ts';
-import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/server.ts';
+import type { RelayChoice } from '../../src/proxy/chooseFrontend.ts';
+import { createProxy, type Proxy, type ProxyOptions, type RelayOptions } from '../../src/proxy/server.ts';
 import { GREETING, KEY, login, request } from './socksMessages.ts';
 import { createTestMeter, type TestMeter } from './socksMeter.ts';
 
@@ -27,7 +28,11 @@ interface TestProxyOptions {
   readonly limits?: Partial<ProxyOptions['limits']>;
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
+  readonly relay?: RelayOptions;
 }
+
+/** The relay that the tests of this run are about. */
+export const RELAY: Exclude<RelayChoice, 'auto'> = process.env['TEST_RELAY'] === 'fast' ? 'fast' : 'portable';
 
 /** A proxy on free ports that may dial loopback, with an exact meter in memory. */
 export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
@@ -46,6 +51,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
     log: pino({ level: 'silent' }),
     limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
+    relay: { choice: RELAY, ...options.relay },
   });
   const { SHARED, DEDICATED } = await proxy.listen();
   own = [SHARED, DEDICATED];
