@@ -58,6 +58,8 @@ export class Connection implements MeterSession {
   #closed = false;
   /** Bytes by which `granted` was lowered, which the thread that spends has not acknowledged. */
   #recalled = 0;
+  /** Bytes spent when credit was last lent; until more are, that credit is not asked back for others. */
+  #spentAtLoan = -1;
 
   constructor(lender: Lender, product: Product, place: Place) {
     this.keyId = lender.keyId;
@@ -93,7 +95,7 @@ export class Connection implements MeterSession {
     this.#recalled = 0;
     // What it spent before it saw the lower value was still its own.
     const kept = Math.min(bytes, Math.max(0, -this.#spendable));
-    this.grant(kept);
+    this.#raise(kept);
     this.#lender.returned(this, bytes - kept);
   }
 
@@ -132,9 +134,20 @@ export class Connection implements MeterSession {
     return this.#recalled > 0;
   }
 
+  /**
+   * Another thread has been lent credit and has not begun to spend it. Taking that back for somebody
+   * else who waits, who would lose it in the same way, could go on for ever.
+   */
+  get fresh(): boolean {
+    return this.#handlers?.lowered !== undefined && this.#spent === this.#spentAtLoan;
+  }
+
+  get #spent(): number {
+    return (this.cells.up[this.slot] ?? 0) + (this.cells.down[this.slot] ?? 0);
+  }
+
   get #spendable(): number {
-    const { cells, slot } = this;
-    return (cells.granted[slot] ?? 0) - (cells.up[slot] ?? 0) - (cells.down[slot] ?? 0);
+    return (this.cells.granted[this.slot] ?? 0) - this.#spent;
   }
 
   /** Bytes spent that have not been drained. */
@@ -143,8 +156,13 @@ export class Connection implements MeterSession {
     return (cells.up[slot] ?? 0) + (cells.down[slot] ?? 0) - this.#drainedUp - this.#drainedDown;
   }
 
-  /** Lends `bytes` more; negative takes back what was not spent. */
+  /** Lends `bytes` more; negative where they are owed. */
   grant(bytes: number): void {
+    this.#spentAtLoan = this.#spent;
+    this.#raise(bytes);
+  }
+
+  #raise(bytes: number): void {
     this.cells.granted[this.slot] = (this.cells.granted[this.slot] ?? 0) + bytes;
   }
 
@@ -157,7 +175,7 @@ export class Connection implements MeterSession {
     const handlers = this.#closed ? undefined : this.#handlers;
     if (handlers?.lowered === undefined) {
       const bytes = Math.max(0, this.left);
-      this.grant(this.#recalled - bytes);
+      this.#raise(this.#recalled - bytes);
       this.#recalled = 0;
       return bytes;
     }
@@ -165,7 +183,7 @@ export class Connection implements MeterSession {
     const bytes = this.#recalled > 0 ? 0 : this.#spendable;
     if (bytes <= 0) return 0;
     this.#recalled = bytes;
-    this.grant(-bytes);
+    this.#raise(-bytes);
     handlers.lowered();
     return 0;
   }

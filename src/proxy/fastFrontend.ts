@@ -70,7 +70,9 @@ export class FastFrontend implements Frontend {
       clearTimeout(deadline);
     }
     for (const { fd } of this.#sockets) this.#calls.close(fd);
+    for (const seat of this.#seats) seat.close();
     this.#sockets = [];
+    this.#seats = [];
   }
 
   get counts(): FrontendCounts {

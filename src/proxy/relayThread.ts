@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 
-import { FIGURE, type Order, type Report, type WorkerReady, type WorkerStart } from './relay/fast/messages.ts';
+import { FIGURE, type Order, type Report, type WorkerStart } from './relay/fast/messages.ts';
 
 /** What goes into an eventfd to wake whoever waits for it. */
 const RING = Buffer.from(BigUint64Array.of(1n).buffer);
@@ -19,21 +19,22 @@ export class RelayThread {
   readonly ready: Promise<void>;
   readonly #worker: Worker;
   readonly #figures: Int32Array;
+  readonly #bell: number;
   #orders: Order[] = [];
-  #bell = -1;
   #ended = false;
 
   /** @param source the worker's code, when it is not the usual one */
   constructor(start: WorkerStart, listeners: ThreadListeners, source?: URL) {
     this.#figures = start.shared.figures;
+    this.#bell = start.bell;
     this.#worker = spawn(start, source);
     let error: Error | undefined;
     this.#worker.on('error', (thrown: Error) => (error = thrown));
     this.ready = new Promise((resolve, reject) => {
-      this.#worker.on('message', (message: WorkerReady | readonly Report[]) => {
-        if (!('bell' in message)) return message.forEach(listeners.reported);
-        this.#bell = message.bell;
+      this.#worker.on('message', (reports: readonly Report[]) => {
+        // The first batch is empty: it only says that the worker is there.
         resolve();
+        for (const report of reports) listeners.reported(report);
       });
       this.#worker.on('exit', (code) => {
         this.#ended = true;
@@ -64,14 +65,15 @@ export class RelayThread {
     if (this.#ended) return;
     this.#worker.postMessage(orders);
     Atomics.add(this.#figures, FIGURE.POSTED, 1);
-    if (Atomics.exchange(this.#figures, FIGURE.ASLEEP, 0) === 1 && this.#bell >= 0) writeSync(this.#bell, RING);
+    if (Atomics.exchange(this.#figures, FIGURE.ASLEEP, 0) === 1) writeSync(this.#bell, RING);
   }
 }
 
-/** Compiled, the worker lies beside this file. From sources, as in tests and `npm run dev`, tsx compiles it. */
+/** The worker's code: compiled it lies beside this file, else it is a source that tsx compiles (tests, `npm run dev`). */
 function spawn(workerData: WorkerStart, source = new URL('./relay/fast/worker.ts', import.meta.url)): Worker {
   const options = { workerData, execArgv: [], name: 'relay' };
-  if (import.meta.url.endsWith('.js')) return new Worker(new URL(source.href.replace(/\.ts$/, '.js')), options);
+  const compiled = import.meta.url.endsWith('.js') ? new URL(source.href.replace(/\.ts$/, '.js')) : source;
+  if (compiled.href.endsWith('.js')) return new Worker(compiled, options);
   const code = `import('tsx/esm/api').then(({ register }) => (register(), import(${JSON.stringify(source.href)})));`;
   return new Worker(code, { ...options, eval: true });
 }

@@ -9,7 +9,7 @@ import {
   type Report,
   type WorkerStart,
 } from './relay/fast/messages.ts';
-import type { Syscalls } from './relay/fast/syscalls.ts';
+import { K, must, type Syscalls } from './relay/fast/syscalls.ts';
 import { RelayThread } from './relayThread.ts';
 import { RemoteConnection, type Remote } from './remoteConnection.ts';
 
@@ -30,6 +30,7 @@ export interface SeatOptions extends Pick<WorkerStart, 'maxConnections' | 'idleT
 export class WorkerSeat implements Remote {
   readonly house: House;
   readonly #options: SeatOptions;
+  readonly #bell: number;
   readonly #figures = new Int32Array(new SharedArrayBuffer(FIGURES * Int32Array.BYTES_PER_ELEMENT));
   readonly #descriptors = new SharedArrayBuffer(DESCRIPTOR_BYTES);
   readonly #connections = new Map<number, RemoteConnection>();
@@ -46,6 +47,8 @@ export class WorkerSeat implements Remote {
   constructor(options: SeatOptions, house: House) {
     this.#options = options;
     this.house = house;
+    const { calls } = options;
+    this.#bell = must(calls, 'eventfd', calls.eventfd(0, K.NONBLOCK | K.CLOEXEC));
   }
 
   /** Starts the worker. @returns when it accepts */
@@ -53,7 +56,7 @@ export class WorkerSeat implements Remote {
     const { listeners, maxConnections, idleTimeoutMs, maxPipes, open, index, source } = this.#options;
     const shared = { figures: this.#figures, open, index, descriptors: this.#descriptors };
     const posted = this.#figure(FIGURE.POSTED);
-    const start = { listeners, maxConnections, idleTimeoutMs, maxPipes, shared, posted };
+    const start = { listeners, maxConnections, idleTimeoutMs, maxPipes, shared, posted, bell: this.#bell };
     this.#slabs.clear();
     this.#thread = new RelayThread(start, { reported: (report) => this.#heard(report), ended: (error) => this.#ended(error) }, source);
     return this.#thread.ready;
@@ -81,6 +84,11 @@ export class WorkerSeat implements Remote {
     this.#draining = true;
     clearTimeout(this.#replacement);
     this.order(['DRAIN']);
+  }
+
+  /** Once it has ended. */
+  close(): void {
+    this.#options.calls.close(this.#bell);
   }
 
   abortAll(): void {

@@ -34,6 +34,9 @@ interface TestProxyOptions {
 /** The relay that the tests of this run are about. */
 export const RELAY: Exclude<RelayChoice, 'auto'> = process.env['TEST_RELAY'] === 'fast' ? 'fast' : 'portable';
 
+/** The worker's code. Compiling it anew for every proxy would take most of the tests' time. */
+const WORKER = new URL('../../dist/src/proxy/relay/fast/worker.js', import.meta.url);
+
 /** A proxy on free ports that may dial loopback, with an exact meter in memory. */
 export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
   const meter = options.meter ?? createTestMeter();
@@ -51,7 +54,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
     log: pino({ level: 'silent' }),
     limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
-    relay: { choice: RELAY, ...options.relay },
+    relay: { choice: RELAY, workerSource: WORKER, ...options.relay },
   });
   const { SHARED, DEDICATED } = await proxy.listen();
   own = [SHARED, DEDICATED];

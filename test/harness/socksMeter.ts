@@ -50,10 +50,13 @@ export function createTestMeter(credit = PLENTY, endWhenEmpty?: RefusalCode): Te
 }
 
 const PRICE = 3;
+/** Milliseconds. */
+const LOOK_MS = 5;
 
 /** The division of a lease, without a ledger that renews it. */
 class Purse extends Division {
   readonly #emptied: () => void;
+  #look: NodeJS.Timeout | undefined;
 
   constructor(emptied: () => void) {
     const cells = createCellTable((bytes) => new SharedArrayBuffer(bytes));
@@ -66,10 +69,15 @@ class Purse extends Division {
     this.credited();
   }
 
+  /** As the real meter does, looks soon whether some hold credit that they do not use. */
   protected override starved(): void {
-    setImmediate(() => {
-      if (this.waiting.size > 0 && !this.returning && this.free < PRICE) this.#emptied();
-    });
+    this.#look ??= setTimeout(() => {
+      this.#look = undefined;
+      if (this.waiting.size === 0) return;
+      this.drain();
+      if (this.covers(PRICE) || this.spendable > 0) this.credited();
+      else this.#emptied();
+    }, LOOK_MS);
   }
 
   protected override changed(): void {

@@ -8,10 +8,10 @@ import type { Flow } from './flow.ts';
 import { GoodNames } from './goodNames.ts';
 import { CLIENT, type Hub, type Side } from './hub.ts';
 import { Link } from './link.ts';
-import { FAST_PRODUCTS, FIGURE, type Order, type Report, type WorkerReady, type WorkerStart } from './messages.ts';
+import { FAST_PRODUCTS, FIGURE, type Order, type Report, type WorkerStart } from './messages.ts';
 import { CarrierPool } from './pipes.ts';
 import { Poller, type Listeners } from './poller.ts';
-import { K, must, type Syscalls } from './syscalls.ts';
+import type { Syscalls } from './syscalls.ts';
 import { Table } from './table.ts';
 import { Timers } from './timers.ts';
 
@@ -39,7 +39,6 @@ export class Loop implements Hub {
   readonly #start: WorkerStart;
   readonly #poller: Poller;
   readonly #acceptor: Acceptor;
-  readonly #bell: number;
   readonly #links = new Table<Link>();
   readonly #names = new GoodNames();
   readonly #slabs: LeaseCells[] = [];
@@ -62,8 +61,7 @@ export class Loop implements Hub {
     this.carriers = new CarrierPool(calls, this.descriptors, start.maxPipes);
     this.timers = new Timers((id) => this.#links.find(id), this.now);
     this.#poller = new Poller(calls, this.descriptors);
-    this.#bell = this.descriptors.add(must(calls, 'eventfd', calls.eventfd(0, K.NONBLOCK | K.CLOEXEC)));
-    this.#poller.watchSpecial(this.#bell, BELL);
+    this.#poller.watchSpecial(start.bell, BELL);
     this.#acceptor = new Acceptor({ ...start, calls, descriptors: this.descriptors, poller: this.#poller, accepted: (client) => this.#accepted(client) });
     this.#listeners = {
       connection: (slot, generation, side, bits) => this.#links.at(slot, generation)?.event(side, bits),
@@ -73,7 +71,8 @@ export class Loop implements Hub {
 
   /** Works until it is told to drain and nothing is left. */
   run(): void {
-    this.#port.postMessage({ bell: this.#bell } satisfies WorkerReady);
+    // An empty batch: it only says that the worker is there.
+    this.#port.postMessage([]);
     while (!this.#draining || this.#open > 0) this.#turn();
     this.#flush();
     this.descriptors.closeAll();
@@ -149,7 +148,7 @@ export class Loop implements Hub {
 
   #special(index: number): void {
     if (index !== BELL) return this.#acceptor.ready(index, this.now);
-    this.calls.read(this.#bell, this.scratch, 8);
+    this.calls.read(this.#start.bell, this.scratch, 8);
   }
 
   #accepted(client: Accepted): void {

@@ -61,18 +61,14 @@ export interface WorkerStart {
   /** Its listening sockets, in the order of `FAST_PRODUCTS`. */
   readonly listeners: readonly number[];
   readonly shared: SharedMemory;
+  /** An eventfd: writing to it wakes the worker. It belongs to the main thread, which may ring to the last. */
+  readonly bell: number;
   /** Connections that all workers together may have. */
   readonly maxConnections: number;
   readonly idleTimeoutMs: number;
   readonly maxPipes: number;
   /** Batches of orders posted to workers before this one. */
   readonly posted: number;
-}
-
-/** The first message of a worker, before any batch of reports. */
-export interface WorkerReady {
-  /** An eventfd: writing to it wakes the worker. */
-  readonly bell: number;
 }
 
 /** Memory that the main thread shares with a worker. */
