@@ -61,9 +61,18 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   proxy: {
     path: 'src/proxy/',
-    may: ['session', 'egress', 'addresses', 'errors', 'log', 'units'],
+    may: ['fastRelay', 'negotiation', 'socks5', 'session', 'egress', 'addresses', 'errors', 'log', 'units'],
     packages: ['node:*'],
   },
+  // Runs in threads of its own; the main thread takes its messages, its listeners and what a crash leaves behind.
+  fastRelay: {
+    path: 'src/proxy/relay/fast/',
+    may: ['negotiation', 'socks5', 'addresses'],
+    types: ['session', 'errors'],
+    packages: ['node:*', 'koffi'],
+  },
+  negotiation: leaf('src/proxy/negotiation.ts', [], ['socks5']),
+  socks5: leaf('src/proxy/socks5.ts', ['node:net'], ['addresses']),
   metering: {
     path: 'src/metering/',
     may: ['session', 'ledger', 'database', 'errors', 'events', 'log', 'units'],

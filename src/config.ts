@@ -179,7 +179,6 @@ function contradictions(given: Readonly<Record<string, string | undefined>>): st
       'MASTER_KEY is required with DATABASE_URL: 32 bytes in base64 (openssl rand -base64 32), the same for every instance',
     );
   }
-  if (given['RELAY'] === 'fast') faults.push('RELAY fast is not in this version; use auto or portable');
   return faults;
 }
 

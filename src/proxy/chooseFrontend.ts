@@ -23,7 +23,8 @@ export async function chooseFrontend(
     return new FastFrontend(options, house);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    if (choice === 'fast') throw new Error(`The fast relay cannot be had here; set RELAY to auto (${reason})`, { cause: error });
+    if (choice === 'fast')
+      throw new Error(`The fast relay cannot be had here; set RELAY to auto (${reason})`, { cause: error });
     log.warn({ reason }, 'the fast relay cannot be had here: the portable one is used');
     return new PortableFrontend(options, house);
   }

@@ -84,6 +84,7 @@ export class FastFrontend implements Frontend {
       tunnels: sum((seat) => seat.tunnels),
       accepted: sum((seat) => seat.accepted),
       paused: this.#seats.some((seat) => seat.paused),
+      crashes: sum((seat) => seat.crashes),
     };
   }
 
@@ -109,7 +110,6 @@ export class FastFrontend implements Frontend {
   get #ended(): boolean {
     return this.#seats.every((seat) => seat.ended);
   }
-
 }
 
 function addressInfo(socket: ListenerSocket | undefined): AddressInfo | undefined {

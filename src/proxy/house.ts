@@ -51,6 +51,8 @@ export interface FrontendCounts {
   readonly accepted: number;
   /** Nothing is accepted, because there are too many connections. */
   readonly paused: boolean;
+  /** Relay workers that crashed and were replaced, since the start. */
+  readonly crashes: number;
 }
 
 /** Where clients come in: the listeners and all connections behind them, by one of the two relays. */

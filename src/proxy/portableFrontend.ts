@@ -77,7 +77,7 @@ export class PortableFrontend implements Frontend {
 
   get counts(): FrontendCounts {
     const { size: connections, handshakes, tunnels } = this.#registry;
-    return { connections, handshakes, tunnels, accepted: this.#accepted, paused: this.#paused };
+    return { connections, handshakes, tunnels, accepted: this.#accepted, paused: this.#paused, crashes: 0 };
   }
 
   #listener(product: ProxyProduct): Listener {

@@ -6,6 +6,9 @@ import { FIGURE, type Order, type Report, type WorkerStart } from './relay/fast/
 /** What goes into an eventfd to wake whoever waits for it. */
 const RING = Buffer.from(BigUint64Array.of(1n).buffer);
 
+/** Compiles sources on the way: a development dependency. */
+const TSX = 'tsx/esm/api';
+
 /** What a relay worker tells. */
 export interface ThreadListeners {
   readonly reported: (report: Report) => void;
@@ -74,6 +77,7 @@ function spawn(workerData: WorkerStart, source = new URL('./relay/fast/worker.ts
   const options = { workerData, execArgv: [], name: 'relay' };
   const compiled = import.meta.url.endsWith('.js') ? new URL(source.href.replace(/\.ts$/, '.js')) : source;
   if (compiled.href.endsWith('.js')) return new Worker(compiled, options);
-  const code = `import('tsx/esm/api').then(({ register }) => (register(), import(${JSON.stringify(source.href)})));`;
+  const [loader, file] = [TSX, source.href].map((specifier) => JSON.stringify(specifier));
+  const code = `import(${loader}).then(({ register }) => (register(), import(${file})));`;
   return new Worker(code, { ...options, eval: true });
 }

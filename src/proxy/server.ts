@@ -69,7 +69,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   return new ProxyServer(options);
 }
 
-const NOTHING: FrontendCounts = { connections: 0, handshakes: 0, tunnels: 0, accepted: 0, paused: false };
+const NOTHING: FrontendCounts = { connections: 0, handshakes: 0, tunnels: 0, accepted: 0, paused: false, crashes: 0 };
 
 class ProxyServer implements Proxy {
   readonly #options: ProxyOptions;

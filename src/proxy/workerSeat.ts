@@ -1,14 +1,7 @@
 import type { LeaseCells, MeterSession } from '../metering/session.ts';
 import type { House } from './house.ts';
 import { DESCRIPTOR_BYTES, Descriptors } from './relay/fast/descriptors.ts';
-import {
-  FAST_PRODUCTS,
-  FIGURE,
-  FIGURES,
-  type Order,
-  type Report,
-  type WorkerStart,
-} from './relay/fast/messages.ts';
+import { FAST_PRODUCTS, FIGURE, FIGURES, type Order, type Report, type WorkerStart } from './relay/fast/messages.ts';
 import { K, must, type Syscalls } from './relay/fast/syscalls.ts';
 import { RelayThread } from './relayThread.ts';
 import { RemoteConnection, type Remote } from './remoteConnection.ts';
@@ -36,6 +29,7 @@ export class WorkerSeat implements Remote {
   readonly #connections = new Map<number, RemoteConnection>();
   /** Blocks of cells that the present worker knows, by their first column. */
   readonly #slabs = new Map<Float64Array, number>();
+  crashes = 0;
   #thread: RelayThread | undefined;
   #replacement: NodeJS.Timeout | undefined;
   /** Connections that were reported and are over. */
@@ -58,7 +52,11 @@ export class WorkerSeat implements Remote {
     const posted = this.#figure(FIGURE.POSTED);
     const start = { listeners, maxConnections, idleTimeoutMs, maxPipes, shared, posted, bell: this.#bell };
     this.#slabs.clear();
-    this.#thread = new RelayThread(start, { reported: (report) => this.#heard(report), ended: (error) => this.#ended(error) }, source);
+    this.#thread = new RelayThread(
+      start,
+      { reported: (report) => this.#heard(report), ended: (error) => this.#ended(error) },
+      source,
+    );
     return this.#thread.ready;
   }
 
@@ -175,6 +173,7 @@ export class WorkerSeat implements Remote {
   /** What the worker spent stays spent and is settled; what it had not delivered is the customer's. */
   #crashed(error: Error): void {
     const { calls, open, index } = this.#options;
+    this.crashes++;
     new Descriptors(calls, this.#descriptors).closeAll();
     const connections = this.#connections.size;
     let undeliveredBytes = 0;

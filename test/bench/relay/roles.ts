@@ -1,6 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-import { ensureBuilt } from '../../harness/build.ts';
 import { startProxy } from '../../harness/socks.ts';
 
 /** The processes of the benches of the data plane: each role runs in its own, so that none pays for another. */
@@ -52,7 +51,6 @@ async function source(): Promise<object> {
 
 /** Our proxy alone, with the exact in-memory meter of the tests and no database. */
 async function bare(choice: 'fast' | 'portable'): Promise<object> {
-  await ensureBuilt();
   const { port } = await startProxy({ limits: { maxConnectionsPerKey: 10_000 }, relay: { choice } });
   return { port };
 }

@@ -24,13 +24,13 @@ export class Descriptors {
 
   /** Takes a descriptor that was just opened. */
   add(fd: number): number {
-    if (fd >= 0 && fd < MOST) this.#open[fd >>> 5] = this.#word(fd) | (1 << fd % BITS);
+    if (fd >= 0 && fd < MOST) this.#open[fd >>> 5] = this.#word(fd) | (1 << (fd % BITS));
     return fd;
   }
 
   close(fd: number): void {
     // First out of the set: a number that was closed may be somebody else's at once.
-    if (fd < MOST) this.#open[fd >>> 5] = this.#word(fd) & ~(1 << fd % BITS);
+    if (fd < MOST) this.#open[fd >>> 5] = this.#word(fd) & ~(1 << (fd % BITS));
     this.#calls.close(fd);
   }
 
@@ -43,7 +43,7 @@ export class Descriptors {
   }
 
   has(fd: number): boolean {
-    return (this.#word(fd) & (1 << fd % BITS)) !== 0;
+    return (this.#word(fd) & (1 << (fd % BITS))) !== 0;
   }
 
   #reset(fd: number): void {

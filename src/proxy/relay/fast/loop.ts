@@ -62,7 +62,13 @@ export class Loop implements Hub {
     this.timers = new Timers((id) => this.#links.find(id), this.now);
     this.#poller = new Poller(calls, this.descriptors);
     this.#poller.watchSpecial(start.bell, BELL);
-    this.#acceptor = new Acceptor({ ...start, calls, descriptors: this.descriptors, poller: this.#poller, accepted: (client) => this.#accepted(client) });
+    this.#acceptor = new Acceptor({
+      ...start,
+      calls,
+      descriptors: this.descriptors,
+      poller: this.#poller,
+      accepted: (client) => this.#accepted(client),
+    });
     this.#listeners = {
       connection: (slot, generation, side, bits) => this.#links.at(slot, generation)?.event(side, bits),
       special: (index) => this.#special(index),
@@ -194,7 +200,9 @@ export class Loop implements Hub {
     }
   }
 
-  #obeyFor(order: Exclude<Order, readonly ['SLAB' | 'FORGET' | 'DRAIN' | 'ABORT_ALL' | 'LOWERED', ...unknown[]]>): void {
+  #obeyFor(
+    order: Exclude<Order, readonly ['SLAB' | 'FORGET' | 'DRAIN' | 'ABORT_ALL' | 'LOWERED', ...unknown[]]>,
+  ): void {
     const link = this.#links.find(order[1]);
     if (link === undefined) return;
     if (order[0] === 'AUTHENTICATED') link.judged(true);
