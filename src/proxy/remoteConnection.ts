@@ -57,12 +57,14 @@ export class RemoteConnection implements Member {
 
   /** The request is complete. A key that the worker believed in from memory is judged here. */
   open(username: string, host: string, port: number): void {
-    if (this.key !== undefined) return void this.#serve(this.key, host, port);
+    const { key } = this;
+    if (key !== undefined) {
+      void this.#serve(key, host, port);
+      return;
+    }
     this.#judge(username, (answer) => {
-      if (answer !== undefined && 'key' in answer) return void this.#serve(answer.key, host, port);
-      this.#remote.order(['FORGET', username]);
-      if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId);
-      this.#remote.order(['REFUSE', this.#id, answer === undefined ? REPLIES.GENERAL_FAILURE : REPLIES.NOT_ALLOWED]);
+      if (answer !== undefined && 'key' in answer) void this.#serve(answer.key, host, port);
+      else this.#disappoint(username, answer);
     });
   }
 
@@ -90,6 +92,13 @@ export class RemoteConnection implements Member {
 
   abort(): void {
     this.#remote.order(['ABORT', this.#id]);
+  }
+
+  /** The worker has told the client that the key is good, which it is no more. */
+  #disappoint(username: string, answer: { readonly refusal: RefusalCode; readonly keyId?: bigint } | undefined): void {
+    this.#remote.order(['FORGET', username]);
+    if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId);
+    this.#remote.order(['REFUSE', this.#id, answer === undefined ? REPLIES.GENERAL_FAILURE : REPLIES.NOT_ALLOWED]);
   }
 
   /** @param decided hears of nothing when the authentication failed, and is not called once the client has gone */

@@ -47,6 +47,10 @@ export class WorkerSeat implements Remote {
 
   /** Starts the worker. @returns when it accepts */
   start(): Promise<void> {
+    return this.#begin().ready;
+  }
+
+  #begin(): RelayThread {
     const { listeners, maxConnections, idleTimeoutMs, maxPipes, open, index, source } = this.#options;
     const shared = { figures: this.#figures, open, index, descriptors: this.#descriptors };
     const posted = this.#figure(FIGURE.POSTED);
@@ -57,7 +61,7 @@ export class WorkerSeat implements Remote {
       { reported: (report) => this.#heard(report), ended: (error) => this.#ended(error) },
       source,
     );
-    return this.#thread.ready;
+    return this.#thread;
   }
 
   order(order: Order): void {
@@ -139,7 +143,7 @@ export class WorkerSeat implements Remote {
       case 'CLOSED':
         if (report[2]) this.#tunnelsOver++;
         return void this.#closed(report[1]);
-      default:
+      case 'REFUSED':
         return this.house.refused(report[1]);
     }
   }
@@ -167,7 +171,8 @@ export class WorkerSeat implements Remote {
     this.#thread = undefined;
     if (error !== undefined) this.#crashed(error);
     if (this.#draining) return this.#options.changed();
-    this.#replacement = setTimeout(() => void this.start().catch(() => undefined), REPLACE_MS);
+    // When it cannot be started, `ended` is heard again.
+    this.#replacement = setTimeout(() => this.#begin(), REPLACE_MS);
   }
 
   /** What the worker spent stays spent and is settled; what it had not delivered is the customer's. */

@@ -56,7 +56,7 @@ const LOOK_MS = 5;
 /** The division of a lease, without a ledger that renews it. */
 class Purse extends Division {
   readonly #emptied: () => void;
-  #look: NodeJS.Timeout | undefined;
+  #looking = false;
 
   constructor(emptied: () => void) {
     const cells = createCellTable((bytes) => new SharedArrayBuffer(bytes));
@@ -71,8 +71,10 @@ class Purse extends Division {
 
   /** As the real meter does, looks soon whether some hold credit that they do not use. */
   protected override starved(): void {
-    this.#look ??= setTimeout(() => {
-      this.#look = undefined;
+    if (this.#looking) return;
+    this.#looking = true;
+    setTimeout(() => {
+      this.#looking = false;
       if (this.waiting.size === 0) return;
       this.drain();
       if (this.covers(PRICE) || this.spendable > 0) this.credited();

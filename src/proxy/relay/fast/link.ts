@@ -2,11 +2,10 @@ import type { LeaseCells } from '../../../metering/session.ts';
 import { Negotiation, type Move } from '../../negotiation.ts';
 import { AUTHENTICATED, encodeReply, NOT_AUTHENTICATED, REPLIES, type ReplyCode } from '../../socks5.ts';
 import { decodeAddress, SOCKADDR_BYTES } from './address.ts';
-import { RESET } from './descriptors.ts';
+import { ClientSocket, resetOnClose } from './clientSocket.ts';
 import { Dial } from './dial.ts';
-import type { End } from './flow.ts';
 import { CLIENT, type Hub, type Side } from './hub.ts';
-import { EAGAIN, EINTR, K } from './syscalls.ts';
+import { K } from './syscalls.ts';
 import type { Timed } from './timers.ts';
 import { Tunnel, type TunnelOwner } from './tunnel.ts';
 
@@ -17,10 +16,6 @@ const OPEN_TIMEOUT_MS = 30_000;
 /** Milliseconds that a refused client has to read its answer and close. */
 const LINGER_MS = 1_000;
 
-/** Reads of what a refused client still sends; one that floods is closed when its time is over. */
-const MAX_SWALLOWS = 64;
-
-const NOTHING = Buffer.alloc(0);
 const FAULTS = K.EPOLLERR;
 
 /** `ASKING`: the main thread decides, about the key or about the request. */
@@ -32,13 +27,11 @@ export class Link implements Timed, TunnelOwner {
   due = 0;
   tick = 0;
   readonly #hub: Hub;
-  readonly #client: End;
+  readonly #client: ClientSocket;
   readonly #clientAddress: string;
   readonly #product: number;
   readonly #negotiation = new Negotiation();
   #stage: Stage = 'NEGOTIATING';
-  #waiting: Buffer = NOTHING;
-  #clientEnded = false;
   #username = '';
   #announced = false;
   #dial: Dial | undefined;
@@ -49,7 +42,7 @@ export class Link implements Timed, TunnelOwner {
   constructor(hub: Hub, id: number, client: { fd: number; address: string; product: number }) {
     this.#hub = hub;
     this.id = id;
-    this.#client = { fd: client.fd, readable: true, writable: true };
+    this.#client = new ClientSocket(hub, client.fd);
     this.#clientAddress = client.address;
     this.#product = client.product;
     hub.timers.set(this, hub.now + HANDSHAKE_TIMEOUT_MS);
@@ -68,7 +61,7 @@ export class Link implements Timed, TunnelOwner {
     if (this.#tunnel !== undefined) this.#tunnel.event(side, bits);
     else if (side !== CLIENT) this.#dialled(bits);
     else if (this.#stage === 'NEGOTIATING') this.#receive();
-    else if (this.#stage === 'LINGERING') this.#swallow();
+    else if (this.#stage === 'LINGERING') this.#linger();
     else if ((bits & FAULTS) !== 0) this.abort();
     else this.#client.readable = true;
   }
@@ -90,7 +83,7 @@ export class Link implements Timed, TunnelOwner {
     if (!good) return this.#finish(NOT_AUTHENTICATED);
     this.#hub.learn(this.#username, this.#product);
     this.#stage = 'NEGOTIATING';
-    this.#send(AUTHENTICATED);
+    this.#client.send(AUTHENTICATED);
     this.#advance();
     if (this.#stage === 'NEGOTIATING') this.#receive();
   }
@@ -128,27 +121,16 @@ export class Link implements Timed, TunnelOwner {
     if (this.#stage === 'CLOSED') return;
     const told = this.#tunnel?.stop();
     // A socket that has sent its end has nothing to tell any more.
-    if (told?.client !== true) this.#reset(this.#client.fd);
-    if (told?.target !== true && this.#targetFd >= 0) this.#reset(this.#targetFd);
+    if (told?.client !== true) resetOnClose(this.#hub, this.#client.fd);
+    if (told?.target !== true && this.#targetFd >= 0) resetOnClose(this.#hub, this.#targetFd);
     this.#close();
   }
 
   #receive(): void {
-    const { calls, scratch } = this.#hub;
     while (this.#stage === 'NEGOTIATING') {
-      if (this.#clientEnded) return this.abort();
-      const count = calls.recv(this.#client.fd, scratch, scratch.length, K.MSG_DONTWAIT);
-      if (count > 0) {
-        const chunk = scratch.subarray(0, count);
-        this.#waiting = this.#waiting.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#waiting, chunk]);
-      } else if (count === 0) {
-        this.#clientEnded = true;
-      } else {
-        const errno = calls.errno();
-        if (errno === EINTR) continue;
-        this.#client.readable = false;
-        return errno === EAGAIN ? undefined : this.abort();
-      }
+      const received = this.#client.ended ? 'FAILED' : this.#client.receive();
+      if (received === 'FAILED') return this.abort();
+      if (received === 'NOTHING') return;
       this.#advance();
     }
   }
@@ -156,15 +138,15 @@ export class Link implements Timed, TunnelOwner {
   /** Takes the messages that are complete. */
   #advance(): void {
     while (this.#stage === 'NEGOTIATING') {
-      const decoded = this.#negotiation.read(this.#waiting);
+      const decoded = this.#negotiation.read(this.#client.waiting);
       if (decoded === undefined) return;
-      this.#waiting = this.#waiting.subarray(decoded.length);
+      this.#client.waiting = this.#client.waiting.subarray(decoded.length);
       this.#move(decoded.message);
     }
   }
 
   #move(move: Move): void {
-    if (move.kind === 'SEND') this.#send(move.answer);
+    if (move.kind === 'SEND') this.#client.send(move.answer);
     else if (move.kind === 'LOGIN') this.#login(move.username);
     else if (move.kind === 'CONNECT') this.#ask(move.request.host, move.request.port);
     else {
@@ -177,7 +159,7 @@ export class Link implements Timed, TunnelOwner {
   /** A key that was good a moment ago is believed for this answer; the request is judged in any case. */
   #login(username: string): void {
     this.#username = username;
-    if (this.#hub.knows(username, this.#product)) return this.#send(AUTHENTICATED);
+    if (this.#hub.knows(username, this.#product)) return void this.#client.send(AUTHENTICATED);
     this.#stage = 'JUDGED';
     this.#announced = true;
     this.#hub.report(['AUTHENTICATE', this.id, username, this.#clientAddress, this.#product]);
@@ -214,8 +196,7 @@ export class Link implements Timed, TunnelOwner {
     const ends = { client: this.#client, target: { fd, readable: true, writable: true } };
     this.#client.readable = true;
     this.#tunnel = new Tunnel(this.#hub, this, ends, place.cells, place.slot);
-    this.#tunnel.begin(this.#waiting, this.#clientEnded);
-    this.#waiting = NOTHING;
+    this.#tunnel.begin(this.#client.take(), this.#client.ended);
   }
 
   /** The reply of success carries the address dialled from. @returns whether it was sent */
@@ -224,12 +205,7 @@ export class Link implements Timed, TunnelOwner {
     this.#hub.calls.getsockname(fd, address, Uint32Array.of(SOCKADDR_BYTES));
     const local = decodeAddress(address);
     const reply = encodeReply(REPLIES.SUCCEEDED, local.address, local.port);
-    return this.#hub.calls.send(this.#client.fd, reply, reply.length, K.MSG_DONTWAIT | K.MSG_NOSIGNAL) === reply.length;
-  }
-
-  /** Answers during the handshake fit into any socket's buffer; a client that is gone shows when it is read. */
-  #send(bytes: Uint8Array): void {
-    this.#hub.calls.send(this.#client.fd, bytes, bytes.length, K.MSG_DONTWAIT | K.MSG_NOSIGNAL);
+    return this.#client.send(reply);
   }
 
   /** Sends the last answer and closes, so that the answer arrives. */
@@ -237,33 +213,20 @@ export class Link implements Timed, TunnelOwner {
     this.#dial?.drop();
     this.#dial = undefined;
     this.#stage = 'LINGERING';
-    this.#send(answer);
-    this.#hub.calls.shutdown(this.#client.fd, K.SHUT_WR);
+    this.#client.end(answer);
     this.#hub.timers.set(this, this.#hub.now + LINGER_MS);
-    this.#swallow();
+    this.#linger();
   }
 
-  /** Closing with unread bytes would be a reset, which can overtake the answer. */
-  #swallow(): void {
-    const { calls, scratch } = this.#hub;
-    for (let read = 0; read < MAX_SWALLOWS; read++) {
-      const count = calls.recv(this.#client.fd, scratch, scratch.length, K.MSG_DONTWAIT);
-      if (count > 0) continue;
-      if (count === 0 || calls.errno() !== EAGAIN) this.#close();
-      return;
-    }
-  }
-
-  /** Closing will be a reset, so that the other side does not take the cut for a regular end. */
-  #reset(fd: number): void {
-    this.#hub.calls.setsockopt(fd, K.SOL_SOCKET, K.SO_LINGER, RESET, RESET.byteLength);
+  #linger(): void {
+    if (this.#client.swallow()) this.#close();
   }
 
   #close(): void {
     this.#stage = 'CLOSED';
     this.#tunnel?.stop();
     this.#dial?.drop();
-    this.#hub.descriptors.close(this.#client.fd);
+    this.#client.close();
     if (this.#targetFd >= 0) this.#hub.descriptors.close(this.#targetFd);
     this.#hub.closed(this.id, { announced: this.#announced, relayed: this.#targetFd >= 0 });
   }

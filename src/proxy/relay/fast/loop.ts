@@ -26,6 +26,8 @@ const ROOM = 256;
 /** `special` index of the eventfd; the listeners come first. */
 const BELL = FAST_PRODUCTS.length;
 
+type LinkOrder = Exclude<Order, readonly ['SLAB' | 'FORGET' | 'DRAIN' | 'ABORT_ALL' | 'LOWERED', ...unknown[]]>;
+
 /** A relay worker: one thread that never waits for anything but its epoll instance. */
 export class Loop implements Hub {
   readonly calls: Syscalls;
@@ -175,34 +177,25 @@ export class Loop implements Hub {
   }
 
   #obeyAll(): void {
-    const received = receiveMessageOnPort(this.#port) as { message: readonly Order[] } | undefined;
+    const received = receiveMessageOnPort(this.#port);
     if (received === undefined) return;
+    const orders = received.message as readonly Order[];
     this.#received = (this.#received + 1) | 0;
-    for (const order of received.message) this.#obey(order);
+    for (const order of orders) this.#obey(order);
   }
 
   #obey(order: Order): void {
-    switch (order[0]) {
-      case 'SLAB':
-        this.#slabs[order[1]] = order[2];
-        return;
-      case 'FORGET':
-        return this.#names.forget(order[1], FAST_PRODUCTS.length);
-      case 'DRAIN':
-        return this.#drain();
-      case 'ABORT_ALL':
-        return this.#links.all().forEach((link) => link.abort());
-      case 'LOWERED':
-        // Nothing is being spent while orders are read: from here on the lower value is the one that counts.
-        return this.report(['ACKNOWLEDGED', order[1]]);
-      default:
-        return this.#obeyFor(order);
-    }
+    const kind = order[0];
+    if (kind === 'SLAB') this.#slabs[order[1]] = order[2];
+    else if (kind === 'FORGET') this.#names.forget(order[1], FAST_PRODUCTS.length);
+    else if (kind === 'DRAIN') this.#drain();
+    else if (kind === 'ABORT_ALL') for (const link of this.#links.all()) link.abort();
+    // Nothing is being spent while orders are read: from here on the lower value is the one that counts.
+    else if (kind === 'LOWERED') this.report(['ACKNOWLEDGED', order[1]]);
+    else this.#obeyFor(order);
   }
 
-  #obeyFor(
-    order: Exclude<Order, readonly ['SLAB' | 'FORGET' | 'DRAIN' | 'ABORT_ALL' | 'LOWERED', ...unknown[]]>,
-  ): void {
+  #obeyFor(order: LinkOrder): void {
     const link = this.#links.find(order[1]);
     if (link === undefined) return;
     if (order[0] === 'AUTHENTICATED') link.judged(true);
