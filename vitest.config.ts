@@ -4,20 +4,44 @@ import { defineConfig } from 'vitest/config';
 
 const require = createRequire(import.meta.url);
 
+/** Of the fast relay alone. */
+const FAST = 'test/proxy/fast/**';
+/** Of the portable relay alone, or of parts that no relay takes part in. */
+const NOT_FAST = ['keepAlive', 'socks5', 'keyWatches'].map((name) => `test/proxy/${name}.test.ts`);
+
 export default defineConfig({
   resolve: {
     // One copy of graphql, or it refuses schemas "from another module or realm".
     alias: [{ find: /^graphql$/, replacement: require.resolve('graphql') }],
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    globalSetup: [
-      'test/harness/globalSetup.ts',
-      ...(process.env['TEST_RELAY'] === 'fast' ? ['test/harness/builtWorker.ts'] : []),
-    ],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'all',
+          include: ['test/**/*.test.ts', `!${FAST}`],
+          globalSetup: 'test/harness/globalSetup.ts',
+        },
+      },
+      // The tests of the data plane once more, on the relay that needs Linux.
+      ...(process.platform === 'linux'
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: 'fast relay',
+                include: ['test/proxy/**/*.test.ts', ...NOT_FAST.map((file) => `!${file}`)],
+                globalSetup: ['test/harness/globalSetup.ts', 'test/harness/builtWorker.ts'],
+                env: { TEST_RELAY: 'fast' },
+              },
+            },
+          ]
+        : []),
+    ],
   },
 });

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 
 import { createFence, type FenceOptions } from '../../src/egress.ts';
 import type { RefusalCode } from '../../src/errors.ts';
+import type { Direction } from '../../src/metering/session.ts';
 import type { RelayChoice } from '../../src/proxy/chooseFrontend.ts';
 import { createProxy, type Proxy, type ProxyOptions, type RelayOptions } from '../../src/proxy/server.ts';
 import { GREETING, KEY, login, request } from './socksMessages.ts';
@@ -194,4 +195,20 @@ export async function until(condition: () => boolean, what: string): Promise<voi
     if (performance.now() > deadline) throw new Error(`never came: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/** Polls without a change after which a transfer has surely stalled. */
+const STILL_POLLS = 20;
+
+/** Waits until all sessions hold bytes that the other side does not take, and nothing moves any more. */
+export async function untilStalled({ meter }: TestProxy, direction: Direction): Promise<void> {
+  let last = -1;
+  let still = 0;
+  await until(() => {
+    const spent = meter.spent(direction);
+    const holds = meter.sessions.every((session) => (session.handlers?.unaccepted?.(direction) ?? 0) > 0);
+    still = holds && spent === last ? still + 1 : 0;
+    last = spent;
+    return still >= STILL_POLLS;
+  }, 'stalled');
 }

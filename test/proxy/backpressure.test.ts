@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 
 import { expect, test } from 'vitest';
 
-import { openTunnel, startPeer, startProxy, until } from '../harness/socks.ts';
+import { openTunnel, startPeer, startProxy, until, untilStalled } from '../harness/socks.ts';
 
 const MIB = 1 << 20;
 /** Kernel buffers of both connections at their largest, and what the relay may hold on top. */
@@ -33,12 +33,7 @@ test('a reader that stalls stops the target, and gets everything in the end', as
   await using proxy = await startProxy();
   using client = await openTunnel(proxy.port, target.port);
   client.socket.pause();
-  let last = -1;
-  await until(() => {
-    const settled = written === last;
-    last = written;
-    return settled && written > MIB;
-  }, 'target stopped');
+  await untilStalled(proxy, 'down');
   expect(written).toBeLessThan(MOST_BUFFERED_BYTES);
   expect(proxy.meter.spent('down')).toBeLessThanOrEqual(written);
   const received = createHash('sha1');
@@ -58,13 +53,8 @@ test('a target that stalls stops the client', async () => {
   using client = await openTunnel(proxy.port, target.port);
   const total = 96 * MIB;
   client.socket.write(Buffer.alloc(total));
-  let last = -1;
-  await until(() => {
-    const settled = last === proxy.meter.spent('up');
-    last = proxy.meter.spent('up');
-    return settled && last > MIB;
-  }, 'client stopped');
-  expect(last).toBeLessThan(MOST_BUFFERED_BYTES);
+  await untilStalled(proxy, 'up');
+  expect(proxy.meter.spent('up')).toBeLessThan(MOST_BUFFERED_BYTES);
 });
 
 test('many stalled readers: what the process holds does not grow with them', async () => {
@@ -86,12 +76,7 @@ test('many stalled readers: what the process holds does not grow with them', asy
       return client;
     }),
   );
-  let last = -1;
-  await until(() => {
-    const settled = last === proxy.meter.spent('down');
-    last = proxy.meter.spent('down');
-    return settled && proxy.meter.sessions.every((session) => (session.handlers?.unaccepted?.('down') ?? 0) > 0);
-  }, 'all stalled');
+  await untilStalled(proxy, 'down');
   collectGarbage();
   // One read buffer each, and what the clients had received before they stalled.
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50 * 512 * 1024);
@@ -105,19 +90,15 @@ test('a cut upload is billed for what the kernel accepted for the target, to the
   await using proxy = await startProxy();
   using client = await openTunnel(proxy.port, target.port);
   client.socket.write(Buffer.alloc(64 * MIB));
-  let last = -1;
-  await until(() => {
-    const settled = last === proxy.meter.spent('up');
-    last = proxy.meter.spent('up');
-    return settled && last > MIB;
-  }, 'stalled');
+  await untilStalled(proxy, 'up');
   const [session] = proxy.meter.sessions;
   const unaccepted = session?.handlers?.unaccepted?.('up') ?? -1;
   expect(unaccepted).toBeGreaterThan(0);
+  const spent = proxy.meter.spent('up');
   proxy.proxy.closeKey(1n, 'KEY_REVOKED');
   await until(() => session?.closed === true, 'closed');
   expect(session?.refunded).toBe(unaccepted);
-  expect(proxy.meter.spent('up')).toBe(last - unaccepted);
+  expect(proxy.meter.spent('up')).toBe(spent - unaccepted);
 });
 
 test('a download that the client resets is billed for what its kernel accepted, to the byte', async () => {
@@ -125,12 +106,7 @@ test('a download that the client resets is billed for what its kernel accepted, 
   await using proxy = await startProxy();
   using client = await openTunnel(proxy.port, target.port);
   client.socket.pause();
-  let last = -1;
-  await until(() => {
-    const settled = last === proxy.meter.spent('down');
-    last = proxy.meter.spent('down');
-    return settled && last > MIB;
-  }, 'stalled');
+  await untilStalled(proxy, 'down');
   const [session] = proxy.meter.sessions;
   const unaccepted = session?.handlers?.unaccepted?.('down') ?? -1;
   expect(unaccepted).toBeGreaterThan(0);
