@@ -30,6 +30,8 @@ interface TestProxyOptions {
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
   readonly relay?: RelayOptions;
+  readonly ports?: ProxyOptions['ports'];
+  readonly log?: ProxyOptions['log'];
 }
 
 /** The relay that the tests of this run are about. */
@@ -45,7 +47,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
   let own: { address: string; port: number }[] = [];
   const proxy = createProxy({
     host: options.host ?? '127.0.0.1',
-    ports: { SHARED: 0, DEDICATED: 0 },
+    ports: options.ports ?? { SHARED: 0, DEDICATED: 0 },
     authenticate:
       options.authenticate ??
       (async (username) =>
@@ -53,7 +55,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     openSession: options.openSession ?? meter.openSession,
     recordRefusal: (_keyId, code) => refusals.push(code),
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
-    log: pino({ level: 'silent' }),
+    log: options.log ?? pino({ level: 'silent' }),
     limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
     relay: { choice: RELAY, workerSource: WORKER, ...options.relay },
   });

@@ -71,6 +71,21 @@ test('50 connections on one credit: their sum gets no byte more', async () => {
   await until(() => proxy.proxy.stats.connections === 0, 'closed');
 });
 
+test('50 uploads on one credit: the target gets these bytes and no byte more', async () => {
+  let received = 0;
+  await using target = await startPeer((socket) => socket.on('data', (chunk: Buffer) => (received += chunk.length)));
+  const credit = 20_000_003;
+  const meter = createTestMeter(credit);
+  await using proxy = await startProxy({ meter });
+  const clients = await Promise.all(Array.from({ length: 50 }, () => openTunnel(proxy.port, target.port)));
+  for (const client of clients) client.socket.write(Buffer.alloc(1_000_000, 6));
+  await until(() => received === credit, 'credit delivered');
+  expect(meter.spent('up')).toBe(credit);
+  meter.end('LIMIT_MONTH');
+  await until(() => proxy.proxy.stats.connections === 0 && target.sockets.size === 0, 'closed');
+  expect([received, meter.spent()]).toEqual([credit, credit]);
+});
+
 test('revocation ends streams within a second', async () => {
   await using target = await endless();
   await using proxy = await startProxy();
