@@ -24,7 +24,7 @@ export class RemoteStream {
     this.session = session;
     this.lagTurns = lagTurns;
     session.attach({
-      granted: () => void this.#request(1),
+      granted: () => this.#request(1),
       ended: (reason) => {
         this.ended = reason;
         this.#closing = this.lagTurns();
