@@ -1,7 +1,7 @@
 import type { LeaseCells } from '../../../metering/session.ts';
 
-/** Bytes that are asked for when nothing is left. */
-const WANTED_BYTES = 16 << 10;
+/** Bytes that are asked for at least when nothing is left. */
+const LEAST_WANTED_BYTES = 16 << 10;
 
 /**
  * The credit of one connection, as the worker that spends it sees it. Single writer per cell: the
@@ -13,9 +13,13 @@ export class Lease {
   readonly slot: number;
   readonly #up: Float64Array;
   readonly #down: Float64Array;
-  /** `granted` when it was last looked at, and the rest of it at which more is asked for. */
+  /** `granted` when it was last looked at. */
   #seen = 0;
-  #lowWater = 0;
+  /**
+   * The largest piece of late. Crumbs at the end of a lease do not shrink it at once: asking for
+   * crumbs would take many rounds, and hide from the meter how fast the connection is.
+   */
+  #piece = 0;
   /** `granted` when more was last asked for: one request for each. */
   #askedAt = -1;
   #waiting = false;
@@ -36,10 +40,10 @@ export class Lease {
   runsLow(): boolean {
     const granted = this.granted[this.slot] ?? 0;
     if (granted !== this.#seen) {
-      this.#lowWater = Math.max(0, granted - this.#seen) / 2;
+      this.#piece = Math.max(granted - this.#seen, this.#piece / 2);
       this.#seen = granted;
     }
-    if (granted === this.#askedAt || this.left >= this.#lowWater) return false;
+    if (granted === this.#askedAt || this.left >= this.#piece / 2) return false;
     this.#askedAt = granted;
     return true;
   }
@@ -48,7 +52,7 @@ export class Lease {
   want(): number {
     if (this.#waiting) return 0;
     this.#waiting = true;
-    return WANTED_BYTES;
+    return Math.max(LEAST_WANTED_BYTES, Math.ceil(this.#piece));
   }
 
   /** More may have been granted. */
