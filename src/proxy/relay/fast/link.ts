@@ -60,10 +60,15 @@ export class Link implements Timed, TunnelOwner {
   event(side: Side, bits: number): void {
     if (this.#tunnel !== undefined) this.#tunnel.event(side, bits);
     else if (side !== CLIENT) this.#dialled(bits);
-    else if (this.#stage === 'NEGOTIATING') this.#receive();
-    else if (this.#stage === 'LINGERING') this.#linger();
-    else if ((bits & FAULTS) !== 0) this.abort();
-    else this.#client.readable = true;
+    else this.#clientEvent(bits);
+  }
+
+  #clientEvent(bits: number): void {
+    if (this.#stage === 'NEGOTIATING') this.#receive();
+    else if (this.#stage === 'LINGERING') return this.#linger();
+    // A reset is told once, even when it comes together with the last message: nobody waits for the answer.
+    const waits = this.#stage === 'JUDGED' || this.#stage === 'ASKING' || this.#stage === 'DIALLING';
+    if (waits && (bits & FAULTS) !== 0) this.abort();
   }
 
   expired(): void {

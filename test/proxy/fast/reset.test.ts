@@ -1,0 +1,25 @@
+import { once } from 'node:events';
+
+import { expect, test } from 'vitest';
+
+import { RawClient, startPeer, startProxy, until } from '../../harness/socks.ts';
+import { GREETING, login, requestName } from '../../harness/socksMessages.ts';
+
+test('a client that resets right behind its request is not kept until its name is resolved', async () => {
+  const release: (() => void)[] = [];
+  await using target = await startPeer(() => undefined);
+  await using proxy = await startProxy({
+    fence: { lookup: () => new Promise((resolve) => release.push(() => resolve([]))), lookupTimeoutMs: 60_000 },
+  });
+  const whole = Buffer.concat([Buffer.from(GREETING), login(), requestName(target.port, 'slow.test')]);
+  for (let count = 0; count < 200; count++) {
+    using client = new RawClient(proxy.port);
+    await once(client.socket, 'connect');
+    client.socket.write(whole, () => client.socket.resetAndDestroy());
+    await once(client.socket, 'close');
+  }
+  await until(() => proxy.proxy.stats.accepted === 200 && proxy.proxy.stats.connections === 0, 'closed');
+  for (const resolve of release) resolve();
+  await until(() => proxy.meter.sessions.every((session) => session.closed), 'sessions closed');
+  expect(target.sockets.size).toBe(0);
+});
