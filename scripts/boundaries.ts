@@ -28,13 +28,13 @@ const MODULES: Readonly<Record<string, Module>> = {
   'rest-compat': { path: 'rest-compat/', may: ['errors'], types: ['graphql'], packages: GRAPHQL },
   http: {
     path: 'src/http/',
-    may: ['graphql', 'errors'],
+    may: ['graphql', 'addresses', 'clientAddress', 'errors'],
     types: ['rest-compat', 'context', 'log'],
     packages: ['node:*', 'graphql', 'graphql-yoga', '@graphql-yoga/render-graphiql', 'prom-client'],
   },
   live: {
     path: 'src/live/',
-    may: ['graphql', 'resolvers', 'ledger', 'database', 'context', 'errors', 'events', 'log'],
+    may: ['graphql', 'resolvers', 'ledger', 'database', 'clientAddress', 'context', 'errors', 'events', 'log'],
     packages: ['node:*', 'graphql', 'graphql-ws', 'ws', 'ioredis'],
   },
   graphql: {
@@ -86,6 +86,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   mail: { path: 'src/mail/', may: ['crypto', 'errors'], types: ['log'], packages: ['node:*', 'nodemailer'] },
   egress: leaf('src/egress.ts', ['ipaddr.js', 'node:os'], ['addresses', 'names']),
   addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
+  clientAddress: leaf('src/clientAddress.ts', ['node:http'], ['addresses']),
   names: leaf('src/names.ts', ['node:dns', 'node:fs']),
   throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
   secrets: leaf('src/secrets.ts', ['node:*'], ['config']),

@@ -57,6 +57,7 @@ export async function startApi(
     metrics,
     log,
     rest,
+    trustedProxies: config.TRUSTED_PROXIES,
     onUpgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
     checks: {
       database: async () => void (await db.query(PING)),
