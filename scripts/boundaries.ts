@@ -84,6 +84,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   generated: leaf('prisma/generated/'),
   chain: { path: 'src/chain/', may: ['errors'], types: ['context'], packages: ['viem'] },
   mail: { path: 'src/mail/', may: ['crypto', 'errors'], types: ['log'], packages: ['node:*', 'nodemailer'] },
+  webhooks: { path: 'src/webhooks/', may: [], types: ['egress'], packages: [] },
   egress: leaf('src/egress.ts', ['ipaddr.js', 'node:os'], ['addresses', 'names']),
   addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
   clientAddress: leaf('src/clientAddress.ts', ['node:http'], ['addresses']),

@@ -43,6 +43,8 @@ export interface Services {
   readonly wallets: Wallets;
   /** Tells the job that sends mails that there are new ones in the queue. Call after the commit. */
   readonly wakeMail: () => void;
+  /** @returns why webhooks may not be sent to the URL, in words for its owner; undefined: they may */
+  readonly webhookTarget: (url: string) => string | undefined;
 }
 
 /** What sign-in with a wallet needs of the chains. */
