@@ -8,6 +8,8 @@ const WINDOW_SECONDS = 15 * 60;
 export const MAX_REVEALS = 30;
 /** Mails that one client may ask for to one e-mail address within 15 minutes. */
 export const MAX_MAILS_ASKED = 5;
+/** Messages for wallets that one client may ask for within 15 minutes: below what one wallet may have outstanding. */
+export const MAX_CHALLENGES_ASKED = 60;
 
 /** Counts what must not happen too often within 15 minutes, over GraphQL, REST and SOCKS alike. */
 export interface Throttle {
@@ -23,6 +25,8 @@ export interface Throttle {
    * @returns seconds to wait instead when there were `MAX_MAILS_ASKED`
    */
   askMail(clientAddress: string, email: string): Promise<number | undefined>;
+  /** Counts a message for a wallet that a client asks for. @returns seconds to wait instead when there were `MAX_CHALLENGES_ASKED` */
+  askChallenge(clientAddress: string): Promise<number | undefined>;
 }
 
 /** @param maxFailures authentications that may fail within 15 minutes; with Redis the instances of a fleet count together */
@@ -30,6 +34,7 @@ export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
   const failures = createLimiter('auth', maxFailures, redis);
   const reveals = createLimiter('reveal', MAX_REVEALS, redis);
   const mails = createLimiter('mail', MAX_MAILS_ASKED, redis);
+  const challenges = createLimiter('challenge', MAX_CHALLENGES_ASKED, redis);
   // Subjects are hashed: neither e-mail addresses nor pieces of keys lie in Redis in clear.
   const counter = (address: string, subject: string): string =>
     sha256(`${address} ${subject}`).toString('base64url').slice(0, 22);
@@ -47,6 +52,7 @@ export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
     },
     reveal: (accountId) => consume(reveals, accountId.toString()),
     askMail: (clientAddress, email) => consume(mails, counter(clientAddress, email)),
+    askChallenge: (clientAddress) => consume(challenges, clientAddress),
   };
 }
 

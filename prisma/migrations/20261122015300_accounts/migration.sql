@@ -65,6 +65,7 @@ CREATE TABLE "wallet_challenge" (
     "chain_id" BIGINT NOT NULL,
     "purpose" "challenge_purpose" NOT NULL,
     "message" TEXT NOT NULL,
+    "client" TEXT NOT NULL,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
     "used_at" TIMESTAMPTZ(3),
 
