@@ -108,8 +108,6 @@ function isDue({ credential, checkedAt }: Watched, since: number): boolean {
 
 function kills(event: EventMap['credentialsChanged'], credential: CredentialRef): boolean {
   if (event.accountId !== credential.userId || !names(event, credential)) return false;
-  const { sessionsBut } = event;
-  if (sessionsBut !== undefined && (credential.sessionId === null || credential.sessionId === sessionsBut)) return false;
   const { lookup } = credential;
   if (lookup !== undefined && event.lookups.length > 0) return event.lookups.includes(lookup);
   return event.revoked;
