@@ -27,11 +27,9 @@ export interface EventMap {
   /** A key was revoked or its secret replaced, or an account suspended: forget cached credentials, end streams. */
   credentialsChanged: {
     readonly accountId: bigint;
-    /** null, with `sessionId` null and without `sessions`: every key and session of the account. */
+    /** null, with `sessionId` null and without `sessionsBut`: every key and session of the account. */
     readonly keyId: bigint | null;
     readonly sessionId: string | null;
-    /** Given: every session of the account but this one, and no key; `keyId` and `sessionId` are null then. */
-    readonly sessions?: { readonly except: string | null };
     /** Given: only sessions of the account, each one but this (null: each one). Its API keys stay as they are. */
     readonly sessionsBut?: string | null;
     /** true: the credential itself is dead, streams that use it must end. */
@@ -49,12 +47,12 @@ export interface EventMap {
 }
 
 /** Which credentials of its account an event names. */
-type Named = Pick<EventMap['credentialsChanged'], 'keyId' | 'sessionId' | 'sessions'>;
+type Named = Pick<EventMap['credentialsChanged'], 'keyId' | 'sessionId' | 'sessionsBut'>;
 
 /** Whether `credentialsChanged` speaks of this credential, which is one of its account. */
 export function names(event: Named, credential: Pick<CredentialRef, 'keyId' | 'sessionId'>): boolean {
-  if (event.sessions !== undefined)
-    return credential.sessionId !== null && credential.sessionId !== event.sessions.except;
+  if (event.sessionsBut !== undefined)
+    return credential.sessionId !== null && credential.sessionId !== event.sessionsBut;
   if (event.keyId !== null && event.keyId !== credential.keyId) return false;
   return event.sessionId === null || event.sessionId === credential.sessionId;
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
-import type { EventMap, Events } from '../../events.ts';
+import { names, type Events } from '../../events.ts';
 
 const MAX_ENTRIES = 10_000;
 
@@ -33,7 +33,8 @@ export function createCredentialCache<Entry extends CachedOwner>(
   const unsubscribe = events.subscribe('credentialsChanged', (event) => {
     generation += 1;
     loading.clear();
-    for (const [name, entry] of entries.entries()) if (concerns(event, entry)) entries.delete(name);
+    for (const [name, entry] of entries.entries())
+      if (entry.accountId === event.accountId && names(event, entry)) entries.delete(name);
   });
   // Revocations may be among what was lost.
   const forgetAll = events.subscribe('eventsLost', () => {
@@ -63,12 +64,4 @@ export function createCredentialCache<Entry extends CachedOwner>(
       entries.clear();
     },
   };
-}
-
-function concerns(event: EventMap['credentialsChanged'], entry: CachedOwner): boolean {
-  const { accountId, keyId, sessionId, sessionsBut } = event;
-  if (entry.accountId !== accountId) return false;
-  if (sessionsBut !== undefined) return entry.sessionId !== null && entry.sessionId !== sessionsBut;
-  if (keyId === null && sessionId === null) return true;
-  return (keyId !== null && entry.keyId === keyId) || (sessionId !== null && entry.sessionId === sessionId);
 }
