@@ -51,6 +51,8 @@ export interface Services {
 export interface Wallets {
   /** Whether messages for this chain are given out: an RPC is configured, or it is Ethereum (1), for plain wallets. */
   supports(chainId: bigint): boolean;
+  /** Whether the key of this very address has signed the text (EIP-191). No chain is asked. */
+  signedByKey(signed: SignedText): Promise<boolean>;
   /**
    * Whether the wallet has signed the text: EOA (EIP-191), contract (EIP-1271) or one not yet deployed (ERC-6492),
    * contracts on the given chain.
