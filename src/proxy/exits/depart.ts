@@ -1,0 +1,129 @@
+import type { Fence } from '../../egress.ts';
+import type { Abandonment } from '../relay/abandonment.ts';
+import { DialError, type DialFailure, type Peer, type Relay } from '../relay/relay.ts';
+import type { ExitSpec, UpstreamSpec } from './config.ts';
+import { ConnectHandshake } from './connectClient.ts';
+import type { Blame, Setback } from './exit.ts';
+import type { Attempt, Departure, Journey, JourneyFailure } from './journey.ts';
+import { SocksHandshake } from './socksClient.ts';
+import type { UpstreamHandshake } from './upstream.ts';
+
+/** Addresses of an upstream proxy that are tried for one connection. */
+const MAX_UPSTREAM_ADDRESSES = 3;
+
+export interface Means<Endpoint> {
+  readonly relay: Relay<Endpoint>;
+  /** Finds upstream proxies: the operator's own choice, so everything but our own listeners. */
+  readonly resolveUpstream: Fence['resolve'];
+  readonly abandonment: Abandonment;
+}
+
+/** `local`: the address that the target was dialled from, where it is one of this machine. */
+export type Outcome<Endpoint> =
+  | { readonly endpoint: Endpoint; readonly local: Peer | undefined; readonly departure: Departure }
+  | { readonly failure: JourneyFailure };
+
+/** Carries a journey out, with any relay that dials. */
+export async function depart<Endpoint>(journey: Journey, means: Means<Endpoint>): Promise<Outcome<Endpoint>> {
+  for (;;) {
+    const attempt = journey.next();
+    if (attempt === undefined) return { failure: journey.failure };
+    const tried = await attemptOnce(attempt, means);
+    if (means.abandonment.abandoned) {
+      if ('endpoint' in tried) means.relay.discard(tried.endpoint);
+      journey.abandoned();
+      return { failure: 'ABANDONED' };
+    }
+    if ('endpoint' in tried) {
+      const local = isUpstream(attempt.spec) ? undefined : means.relay.localAddress(tried.endpoint);
+      return { ...tried, local, departure: journey.opened() };
+    }
+    journey.failed(tried.setback);
+  }
+}
+
+type Tried<Endpoint> = { readonly endpoint: Endpoint } | { readonly setback: Setback };
+
+function attemptOnce<Endpoint>(attempt: Attempt, means: Means<Endpoint>): Promise<Tried<Endpoint>> {
+  const { spec } = attempt;
+  return isUpstream(spec) ? throughUpstream(spec, attempt, means) : fromHere(spec, attempt, means);
+}
+
+function isUpstream(spec: ExitSpec): spec is UpstreamSpec {
+  return spec.kind === 'SOCKS5' || spec.kind === 'HTTP';
+}
+
+async function fromHere<Endpoint>(
+  spec: Exclude<ExitSpec, UpstreamSpec>,
+  { address, port, timeoutMs }: Attempt,
+  { relay, abandonment }: Means<Endpoint>,
+): Promise<Tried<Endpoint>> {
+  const local = spec.kind === 'BIND' ? { localAddress: spec.address } : {};
+  try {
+    return { endpoint: await relay.dial({ address, port }, { timeoutMs, abandonment, ...local }) };
+  } catch (error) {
+    if (!(error instanceof DialError)) throw error;
+    const { failure } = error;
+    return { setback: { failure, blame: BLAME[failure], detail: `connecting to the target: ${failure}` } };
+  }
+}
+
+/** Silence and missing routes may come from the address that is dialled from; a refusal is the target's own. */
+const BLAME: Readonly<Record<DialFailure, Blame>> = {
+  NETWORK_UNREACHABLE: 'UNSURE',
+  HOST_UNREACHABLE: 'UNSURE',
+  CONNECTION_REFUSED: 'TARGET',
+  TIMED_OUT: 'UNSURE',
+  LOCAL_ADDRESS_MISSING: 'EXIT',
+  ABANDONED: 'UNSURE',
+};
+
+async function throughUpstream<Endpoint>(
+  spec: UpstreamSpec,
+  { address, port, timeoutMs }: Attempt,
+  means: Means<Endpoint>,
+): Promise<Tried<Endpoint>> {
+  const deadline = performance.now() + timeoutMs;
+  const resolved = await means.resolveUpstream(spec.host, spec.port);
+  if ('failure' in resolved) return atFault(`the upstream proxy has no address: ${resolved.failure}`);
+  const reached = await reachUpstream(resolved.addresses, spec.port, deadline, means);
+  if ('setback' in reached) return reached;
+  const setback = await means.relay.negotiate(reached.endpoint, beginUpstream(spec, address, port), {
+    timeoutMs: Math.max(1, deadline - performance.now()),
+    abandonment: means.abandonment,
+  });
+  if (setback === undefined) return reached;
+  means.relay.discard(reached.endpoint);
+  return { setback };
+}
+
+/** The first of its addresses that answers; each has its share of the time. */
+async function reachUpstream<Endpoint>(
+  addresses: readonly string[],
+  port: number,
+  deadline: number,
+  { relay, abandonment }: Means<Endpoint>,
+): Promise<Tried<Endpoint>> {
+  const attempts = addresses.slice(0, MAX_UPSTREAM_ADDRESSES);
+  let failure: DialFailure = 'TIMED_OUT';
+  for (const [index, address] of attempts.entries()) {
+    const timeoutMs = Math.max(1, (deadline - performance.now()) / (attempts.length - index));
+    try {
+      return { endpoint: await relay.dial({ address, port }, { timeoutMs, abandonment }) };
+    } catch (error) {
+      if (!(error instanceof DialError)) throw error;
+      failure = error.failure;
+      if (abandonment.abandoned) break;
+    }
+  }
+  return atFault(`connecting to the upstream proxy: ${failure}`);
+}
+
+function atFault(detail: string): { readonly setback: Setback } {
+  return { setback: { failure: 'HOST_UNREACHABLE', blame: 'EXIT', detail } };
+}
+
+function beginUpstream({ kind, login }: UpstreamSpec, address: string, port: number): UpstreamHandshake {
+  const request = { login, address, port };
+  return kind === 'SOCKS5' ? new SocksHandshake(request) : new ConnectHandshake(request);
+}
