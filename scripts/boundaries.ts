@@ -61,9 +61,10 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   proxy: {
     path: 'src/proxy/',
-    may: ['session', 'egress', 'addresses', 'errors', 'log', 'units'],
+    may: ['session', 'exitConfig', 'egress', 'addresses', 'errors', 'log', 'units'],
     packages: ['node:*'],
   },
+  exitConfig: leaf('src/proxy/exits/config.ts', ['node:net'], ['addresses']),
   metering: {
     path: 'src/metering/',
     may: ['session', 'ledger', 'database', 'errors', 'events', 'log', 'units'],
@@ -92,7 +93,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
   secrets: leaf('src/secrets.ts', ['node:*'], ['config']),
   welcome: leaf('src/welcome.ts'),
-  config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['addresses', 'units']),
+  config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['addresses', 'exitConfig', 'units']),
   events: leaf('src/events.ts', [], ['units']),
   crypto: leaf('src/crypto.ts', ['node:crypto']),
   log: leaf('src/log.ts', ['pino']),

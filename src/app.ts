@@ -38,6 +38,9 @@ const DEAF_CACHE_MS = 1_000;
 /** Credits of the first account where none are configured. */
 const EMBEDDED_WELCOME_CREDITS = 10n * NANO;
 
+/** Upstream proxies are the operator's choice: only our own listeners are none. */
+const EVERYTHING = ['0.0.0.0/0', '::/0'];
+
 /** Shutdown: tunnels may end by themselves, then everything is settled. */
 const TUNNEL_DRAIN_MS = 1_000;
 const SETTLE_DRAIN_MS = 5_000;
@@ -115,7 +118,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   teardown.add('authenticator', () => authenticator.close());
 
   const metering = await joinFleet(db, events, live.watched, log);
-  const proxy = dataPlane(config, services, { authenticator, activity, metering, fence });
+  const proxy = dataPlane(config, services, { authenticator, activity, metering, fence, own });
   parts.proxy = proxy;
   const api = await startApi(config, services, authenticator, { metering, proxy }, teardown);
   const http = api.address;
@@ -152,6 +155,7 @@ function dataPlane(
     readonly activity: KeyActivity;
     readonly metering: Metering;
     readonly fence: Fence;
+    readonly own: readonly Listener[];
   },
 ): Proxy {
   return createProxy({
@@ -163,6 +167,8 @@ function dataPlane(
     watchKey: ({ accountId: userId, ...key }, onDead) =>
       live.watchCredential({ ...key, userId, sessionId: null }, onDead),
     fence: parts.fence,
+    exits: { SHARED: config.EXITS_SHARED, DEDICATED: config.EXITS_DEDICATED },
+    resolveUpstream: createFence({ allow: EVERYTHING, own: () => parts.own }).resolve,
     log,
     limits: {
       idleTimeoutMs: config.SOCKS_IDLE_TIMEOUT * 1_000,

@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 import { parseCidr } from './addresses.ts';
+import { parseExits } from './proxy/exits/config.ts';
 import { parseCredits } from './units.ts';
 
 /** Everything the environment decides. README.md, "Variables", documents each one. */
@@ -75,9 +76,8 @@ const exits = z
   .string()
   .default('direct')
   .transform((text, ctx) => {
-    const parts = list(text);
-    if (parts.length > 0 && parts.every((part) => part === 'direct')) return parts;
-    return fault(ctx, 'must be a comma list of exits; this version knows `direct`');
+    const parsed = parseExits(text);
+    return 'exits' in parsed ? parsed.exits : fault(ctx, parsed.faults.join('; '));
   });
 
 const masterKey = z.string().transform((text, ctx) => {

@@ -5,30 +5,24 @@ import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, MeterSession, Opened, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
-import type { Exit } from './exits.ts';
+import { SOCKS_ANSWERS, type Answers } from './answers.ts';
+import { depart } from './exits/depart.ts';
+import type { Departure, Journey, JourneyPlan } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
+import { decodeProtocol } from './httpConnect.ts';
+import { httpHandshake } from './httpHandshake.ts';
 import { Intake } from './intake.ts';
 import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
-import type { SocketEnd } from './relay/portable.ts';
-import { DialError, type DialFailure, type Relay, type Tunnel } from './relay/relay.ts';
-import { encodeReply, REPLIES, type ReplyCode } from './socks5.ts';
+import type { SocketEnd } from './relay/reader.ts';
+import type { Peer, Relay, Tunnel } from './relay/relay.ts';
+import { parseUsername, type UsernameFlags } from './username.ts';
 
 /** Milliseconds for all attempts to reach a target. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/**
- * Replies to failed dials. A silent target is "host unreachable" like an unknown name: 06 (TTL
- * expired) would claim a message that the network did not send. What never made it to an attempt
- * because the client left gets no reply at all.
- */
-const DIAL_REPLIES: Readonly<Record<DialFailure, ReplyCode>> = {
-  NETWORK_UNREACHABLE: REPLIES.NETWORK_UNREACHABLE,
-  HOST_UNREACHABLE: REPLIES.HOST_UNREACHABLE,
-  CONNECTION_REFUSED: REPLIES.CONNECTION_REFUSED,
-  TIMED_OUT: REPLIES.HOST_UNREACHABLE,
-  ABANDONED: REPLIES.GENERAL_FAILURE,
-};
+/** What the data plane sells; the browser gateway sells the rest. */
+export type ProxyProduct = Exclude<Product, 'BROWSER'>;
 
 /** What a connection needs of the proxy around it. */
 export interface Host {
@@ -43,9 +37,14 @@ export interface Host {
   readonly relay: Relay<SocketEnd>;
   readonly log: Logger;
   readonly idleTimeoutMs: number;
-  exit(product: Product): Exit;
-  /** @param keyId absent when the refusal cannot be attributed to a key */
-  refused(code: RefusalCode, keyId?: bigint): void;
+  /** Finds upstream proxies; everything but our own listeners. */
+  readonly resolveUpstream: Fence['resolve'];
+  journey(product: ProxyProduct, plan: JourneyPlan): Journey;
+  /**
+   * @param keyId absent when the refusal cannot be attributed to a key
+   * @param message more precise than the catalogue's
+   */
+  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   authenticated(connection: Connection, key: AuthenticatedKey): boolean;
   /** A tunnel runs. */
@@ -54,9 +53,16 @@ export interface Host {
   closed(connection: Connection): void;
 }
 
+/** A target that was reached. */
+interface Reached {
+  readonly endpoint: SocketEnd;
+  readonly local: Peer | undefined;
+  readonly departure: Departure;
+}
+
 /** One client, from its greeting until both sides are closed. */
 export class Connection {
-  readonly product: Product;
+  readonly product: ProxyProduct;
   /** Set when it is authenticated. */
   key: AuthenticatedKey | undefined;
   readonly #host: Host;
@@ -64,10 +70,12 @@ export class Connection {
   readonly #clientAddress: string;
   readonly #intake: Intake;
   readonly #abandonment = new Abandonment();
+  #answers: Answers = SOCKS_ANSWERS;
+  #flags: UsernameFlags = {};
   #tunnel: Tunnel | undefined;
   #overLimit = false;
 
-  constructor(host: Host, client: Socket, clientAddress: string, product: Product) {
+  constructor(host: Host, client: Socket, clientAddress: string, product: ProxyProduct) {
     this.#host = host;
     this.#client = client;
     this.#clientAddress = clientAddress;
@@ -92,7 +100,7 @@ export class Connection {
   }
 
   async #serve(): Promise<void> {
-    const negotiated = await handshake(this.#intake, this.#gate());
+    const negotiated = await this.#negotiate();
     if (negotiated === undefined) return;
     this.#intake.completed();
     const { key } = negotiated;
@@ -100,30 +108,44 @@ export class Connection {
     // Credit comes before the name: whoever cannot pay does not make us resolve anything.
     const opened = await this.#open(key);
     if ('refusal' in opened) return this.#refuse(opened.refusal, key);
-    let target: SocketEnd | undefined;
+    let reached: Reached | undefined;
     try {
-      target = await this.#reach(negotiated);
+      reached = await this.#reach(negotiated);
     } finally {
-      if (target === undefined) opened.session.close();
+      if (reached === undefined) opened.session.close();
     }
-    if (target !== undefined) this.#relay(target, opened.session);
+    if (reached !== undefined) this.#relay(reached, opened.session);
+  }
+
+  async #negotiate(): Promise<Negotiated | undefined> {
+    const protocol = await this.#intake.receive(decodeProtocol);
+    if (protocol === undefined) return undefined;
+    if (protocol === 'SOCKS') return handshake(this.#intake, this.#gate());
+    const negotiated = await httpHandshake(this.#intake, this.#gate());
+    if (negotiated !== undefined) this.#answers = negotiated.answers;
+    return negotiated;
   }
 
   #gate(): Gate {
+    let fault: string | undefined;
     return {
       authenticate: (username) => {
-        const answer = this.#host.authenticate(username, this.#clientAddress, this.product);
-        return answer instanceof Promise ? answer.then((late) => this.#admit(late)) : this.#admit(answer);
+        const parsed = parseUsername(username);
+        if ('flags' in parsed) this.#flags = parsed.flags;
+        else fault = parsed.fault;
+        const answer = this.#host.authenticate(parsed.key, this.#clientAddress, this.product);
+        return answer instanceof Promise ? answer.then((late) => this.#admit(late, fault)) : this.#admit(answer, fault);
       },
-      refused: (code, keyId) => this.#host.refused(code, keyId),
+      refused: (code, keyId) => this.#host.refused(code, keyId, code === 'BAD_USERNAME' ? fault : undefined),
     };
   }
 
-  #admit(answer: Authentication): Authentication {
-    if ('key' in answer) {
-      this.key = answer.key;
-      this.#overLimit = !this.#host.authenticated(this, answer.key);
-    }
+  /** Flags are judged when it is known whose key it is, so that the refusal can be shown on it. */
+  #admit(answer: Authentication, fault: string | undefined): Authentication {
+    if ('refusal' in answer) return answer;
+    if (fault !== undefined) return { refusal: 'BAD_USERNAME', keyId: answer.key.keyId, message: fault };
+    this.key = answer.key;
+    this.#overLimit = !this.#host.authenticated(this, answer.key);
     return answer;
   }
 
@@ -132,50 +154,52 @@ export class Connection {
       const opened = this.#host.openSession(key, this.product);
       return opened instanceof Promise ? await opened : opened;
     } catch (error) {
-      this.#reply(REPLIES.GENERAL_FAILURE);
+      this.#intake.finish(this.#answers.refused({ code: 'SERVICE_UNAVAILABLE' }));
       throw error;
     }
   }
 
-  /** @returns undefined when the target is refused or not reached; the client has its reply then */
-  async #reach({ key, request: { host, port } }: Negotiated): Promise<SocketEnd | undefined> {
+  /** @returns undefined when the target is refused or not reached; the client has its answer then */
+  async #reach({ key, request: { host, port } }: Negotiated): Promise<Reached | undefined> {
     const resolved = await this.#host.fence.resolve(host, port);
     if ('failure' in resolved) {
-      if (resolved.failure === 'EGRESS_FORBIDDEN') this.#refuse('EGRESS_FORBIDDEN', key);
-      else this.#reply(REPLIES.HOST_UNREACHABLE);
+      const { failure } = resolved;
+      if (failure === 'EGRESS_FORBIDDEN') this.#refuse(failure, key);
+      else this.#intake.finish(this.#answers.failed(failure === 'NOT_FOUND' ? 'NO_SUCH_NAME' : failure));
       return undefined;
     }
-    try {
-      return await this.#host.exit(this.product).connect(this.#host.relay, {
-        addresses: resolved.addresses,
-        port,
-        timeoutMs: CONNECT_TIMEOUT_MS,
-        abandonment: this.#abandonment,
-      });
-    } catch (error) {
-      if (!(error instanceof DialError)) throw error;
-      this.#reply(DIAL_REPLIES[error.failure]);
-      return undefined;
-    }
+    const journey = this.#host.journey(this.product, {
+      traveller: { accountId: key.accountId, keyId: key.keyId, session: this.#flags.session },
+      addresses: resolved.addresses,
+      port,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+    });
+    const { relay, resolveUpstream } = this.#host;
+    const outcome = await depart(journey, { relay, resolveUpstream, abandonment: this.#abandonment });
+    if ('endpoint' in outcome) return outcome;
+    if (outcome.failure === 'NO_EXIT') this.#refuse('EXIT_UNAVAILABLE', key);
+    else this.#intake.finish(this.#answers.failed(outcome.failure));
+    return undefined;
   }
 
-  #relay(target: SocketEnd, session: MeterSession): void {
+  #relay({ endpoint, local, departure }: Reached, session: MeterSession): void {
     if (this.#abandonment.abandoned || this.#client.destroyed) {
-      this.#host.relay.discard(target);
+      this.#host.relay.discard(endpoint);
+      departure.closed();
       session.close();
       return;
     }
-    const local = this.#host.relay.localAddress(target);
-    this.#intake.send(encodeReply(REPLIES.SUCCEEDED, local?.address, local?.port));
+    this.#intake.send(this.#answers.opened(local));
     this.#host.relaying(this);
     this.#tunnel = this.#host.relay.start({
       client: { socket: this.#client },
-      target,
+      target: endpoint,
       early: this.#intake.release(),
       clientEnded: this.#intake.ended,
       session,
       idleTimeoutMs: this.#host.idleTimeoutMs,
       closed: (reason) => {
+        departure.closed();
         if (reason !== undefined) this.#host.refused(reason, session.keyId);
         this.#host.closed(this);
       },
@@ -184,10 +208,6 @@ export class Connection {
 
   #refuse(code: RefusalCode, key: AuthenticatedKey): void {
     this.#host.refused(code, key.keyId);
-    this.#reply(REPLIES.NOT_ALLOWED);
-  }
-
-  #reply(code: ReplyCode): void {
-    this.#intake.finish(encodeReply(code));
+    this.#intake.finish(this.#answers.refused({ code }));
   }
 }

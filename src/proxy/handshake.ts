@@ -34,7 +34,15 @@ export interface Channel {
 
 /** What a username stands for; `keyId` with a refusal when it is known whose it is. */
 export type Authentication =
-  { readonly key: AuthenticatedKey } | { readonly refusal: RefusalCode; readonly keyId?: bigint };
+  | { readonly key: AuthenticatedKey }
+  | {
+      readonly refusal: RefusalCode;
+      readonly keyId?: bigint;
+      /** More precise than the catalogue's. */
+      readonly message?: string;
+      /** With `THROTTLED`. */
+      readonly retryAfterSeconds?: number;
+    };
 
 /** Who decides about credentials, and keeps the reasons of refusals. */
 export interface Gate {
@@ -45,7 +53,7 @@ export interface Gate {
 
 export interface Negotiated {
   readonly key: AuthenticatedKey;
-  readonly request: Request;
+  readonly request: Pick<Request, 'host' | 'port'>;
 }
 
 /**

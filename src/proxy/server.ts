@@ -5,16 +5,14 @@ import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
-import type { Product } from '../units.ts';
-import { Connection, type Host } from './connection.ts';
-import { rotation, type Exit } from './exits.ts';
+import { Connection, type Host, type ProxyProduct } from './connection.ts';
+import type { ExitSpec } from './exits/config.ts';
+import { Journey } from './exits/journey.ts';
+import { ExitPool } from './exits/pool.ts';
 import { KeyWatches, UNWATCHED, type WatchKey } from './keyWatches.ts';
 import { createListener, type Listener } from './listener.ts';
 import { Registry } from './registry.ts';
 import { createPortableRelay } from './relay/portable.ts';
-
-/** What the data plane sells; the browser gateway sells the rest. */
-export type ProxyProduct = Exclude<Product, 'BROWSER'>;
 
 /** Descriptors the connections may take; 500 of the usual 20,000 are left for everything else. */
 const MAX_DESCRIPTORS = 19_500;
@@ -30,7 +28,7 @@ export interface ProxyOptions {
   readonly authenticate: Host['authenticate'];
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
-  readonly recordRefusal: (keyId: bigint, code: RefusalCode) => void;
+  readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string) => void;
   readonly watchKey?: WatchKey;
   readonly fence: Fence;
   readonly log: Logger;
@@ -39,9 +37,16 @@ export interface ProxyOptions {
     readonly maxConnectionsPerKey: number;
     readonly maxDescriptors?: number;
   };
-  /** Ways out per product, taken in turn. */
-  readonly exits?: Readonly<Record<ProxyProduct, readonly [Exit, ...Exit[]]>>;
+  /** Ways out per product, taken in turn; directly when absent. */
+  readonly exits?: Readonly<Record<ProxyProduct, readonly ExitSpec[]>>;
+  /** Finds upstream proxies; the fence of the targets when absent. */
+  readonly resolveUpstream?: Fence['resolve'];
 }
+
+const DIRECTLY: readonly ExitSpec[] = [{ kind: 'DIRECT', label: 'direct' }];
+
+/** Milliseconds since 1970, of a clock that does not go backwards. */
+const now = (): number => performance.timeOrigin + performance.now();
 
 /** For gauges and counters. */
 export interface ProxyStats {
@@ -65,9 +70,11 @@ export interface Proxy {
    */
   drain(timeoutMs: number): Promise<void>;
   readonly stats: ProxyStats;
+  /** To see, drain and assign exits. */
+  readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
 }
 
-/** The SOCKS5 data plane: one listener per product. */
+/** The data plane, SOCKS5 and HTTP CONNECT: one listener per product. */
 export function createProxy(options: ProxyOptions): Proxy {
   return new ProxyServer(options);
 }
@@ -80,6 +87,7 @@ class ProxyServer implements Proxy {
   readonly #watches: KeyWatches<Connection>;
   readonly #listeners: Readonly<Record<ProxyProduct, Listener>>;
   readonly #host: Host;
+  readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
   #accepted = 0;
   #paused = false;
   #draining = false;
@@ -95,6 +103,8 @@ class ProxyServer implements Proxy {
     const maxDescriptors = options.limits.maxDescriptors ?? MAX_DESCRIPTORS;
     this.#maxConnections = Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION);
     this.#listeners = { SHARED: this.#listener('SHARED'), DEDICATED: this.#listener('DEDICATED') };
+    const { SHARED, DEDICATED } = options.exits ?? { SHARED: DIRECTLY, DEDICATED: DIRECTLY };
+    this.exits = { SHARED: new ExitPool(SHARED), DEDICATED: new ExitPool(DEDICATED) };
     this.#host = {
       authenticate: options.authenticate,
       openSession: options.openSession,
@@ -102,10 +112,11 @@ class ProxyServer implements Proxy {
       relay: createPortableRelay(),
       log: options.log,
       idleTimeoutMs: options.limits.idleTimeoutMs,
-      exit: rotation(options.exits),
+      resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
+      journey: (product, plan) => new Journey(this.exits[product], plan, now),
       authenticated: (connection, key) => this.#authenticated(connection, key),
       relaying: (connection) => this.#registry.relaying(connection),
-      refused: (code, keyId) => this.#refused(code, keyId),
+      refused: (code, keyId, message) => this.#refused(code, keyId, message),
       closed: (connection) => this.#closed(connection),
     };
   }
@@ -174,10 +185,10 @@ class ProxyServer implements Proxy {
     return true;
   }
 
-  #refused(code: RefusalCode, keyId: bigint | undefined): void {
+  #refused(code: RefusalCode, keyId: bigint | undefined, message?: string): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (keyId === undefined) this.#options.log.debug({ code }, 'a client was refused');
-    else this.#options.recordRefusal(keyId, code);
+    else this.#options.recordRefusal(keyId, code, message);
   }
 
   #closed(connection: Connection): void {

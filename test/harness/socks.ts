@@ -5,6 +5,7 @@ import { pino } from 'pino';
 
 import { createFence, type FenceOptions } from '../../src/egress.ts';
 import type { RefusalCode } from '../../src/errors.ts';
+import { parseExits } from '../../src/proxy/exits/config.ts';
 import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/server.ts';
 import { GREETING, KEY, login, request } from './socksMessages.ts';
 import { createTestMeter, type TestMeter } from './socksMeter.ts';
@@ -18,6 +19,8 @@ export interface TestProxy extends AsyncDisposable {
   url(credentials?: string): string;
   /** Refusals recorded on the key, in order. */
   readonly refusals: RefusalCode[];
+  /** Texts of those that are more precise than their code's. */
+  readonly messages: string[];
 }
 
 interface TestProxyOptions {
@@ -27,12 +30,18 @@ interface TestProxyOptions {
   readonly limits?: Partial<ProxyOptions['limits']>;
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
+  /** Comma list, as in EXITS_SHARED; of both products. */
+  readonly exits?: string;
 }
 
 /** A proxy on free ports that may dial loopback, with an exact meter in memory. */
 export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
   const meter = options.meter ?? createTestMeter();
   const refusals: RefusalCode[] = [];
+  const messages: string[] = [];
+  const parsed = parseExits(options.exits ?? 'direct');
+  if ('faults' in parsed) throw new Error(parsed.faults.join('; '));
+  const { exits } = parsed;
   let own: { address: string; port: number }[] = [];
   const proxy = createProxy({
     host: options.host ?? '127.0.0.1',
@@ -42,7 +51,12 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       (async (username) =>
         username === KEY ? { key: { keyId: 1n, accountId: 1n } } : { refusal: 'KEY_UNKNOWN' as const }),
     openSession: options.openSession ?? meter.openSession,
-    recordRefusal: (_keyId, code) => refusals.push(code),
+    recordRefusal: (_keyId, code, message) => {
+      refusals.push(code);
+      if (message !== undefined) messages.push(message);
+    },
+    exits: { SHARED: exits, DEDICATED: exits },
+    resolveUpstream: createFence({ allow: ['0.0.0.0/0', '::/0'], own: () => own }).resolve,
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
     log: pino({ level: 'silent' }),
     limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
@@ -57,6 +71,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     dedicatedPort: DEDICATED.port,
     url: (credentials = `${KEY}:x`) => `${credentials}@${name}:${SHARED.port}`,
     refusals,
+    messages,
     [Symbol.asyncDispose]: () => proxy.drain(0),
   };
 }
