@@ -32,6 +32,7 @@ interface TestProxyOptions {
   readonly openSession?: ProxyOptions['openSession'];
   /** Comma list, as in EXITS_SHARED; of both products. */
   readonly exits?: string;
+  readonly ports?: Partial<ProxyOptions['ports']>;
 }
 
 /** A proxy on free ports that may dial loopback, with an exact meter in memory. */
@@ -45,7 +46,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
   let own: { address: string; port: number }[] = [];
   const proxy = createProxy({
     host: options.host ?? '127.0.0.1',
-    ports: { SHARED: 0, DEDICATED: 0 },
+    ports: { SHARED: 0, DEDICATED: 0, ...options.ports },
     authenticate:
       options.authenticate ??
       (async (username) =>
