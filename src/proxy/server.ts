@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import { Connection, type Host, type ProxyProduct } from './connection.ts';
 import type { ExitSpec } from './exits/config.ts';
+import type { ExitStats } from './exits/exit.ts';
 import { Journey } from './exits/journey.ts';
 import { ExitPool } from './exits/pool.ts';
 import { KeyWatches, UNWATCHED, type WatchKey } from './keyWatches.ts';
@@ -104,7 +105,11 @@ class ProxyServer implements Proxy {
     this.#maxConnections = Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION);
     this.#listeners = { SHARED: this.#listener('SHARED'), DEDICATED: this.#listener('DEDICATED') };
     const { SHARED, DEDICATED } = options.exits ?? { SHARED: DIRECTLY, DEDICATED: DIRECTLY };
-    this.exits = { SHARED: new ExitPool(SHARED), DEDICATED: new ExitPool(DEDICATED) };
+    const watch = ({ id, state, lastError }: ExitStats): void => {
+      if (state === 'HEALTHY') options.log.info({ exit: id }, 'an exit works again');
+      else options.log.warn({ exit: id, error: lastError?.detail }, 'an exit fails: it is left alone for a while');
+    };
+    this.exits = { SHARED: new ExitPool(SHARED, watch), DEDICATED: new ExitPool(DEDICATED, watch) };
     this.#host = {
       authenticate: options.authenticate,
       openSession: options.openSession,

@@ -28,7 +28,10 @@ export async function depart<Endpoint>(journey: Journey, means: Means<Endpoint>)
   for (;;) {
     const attempt = journey.next();
     if (attempt === undefined) return { failure: journey.failure };
-    const tried = await attemptOnce(attempt, means);
+    const tried = await attemptOnce(attempt, means).catch((error: unknown) => {
+      journey.abandoned();
+      throw error;
+    });
     if (means.abandonment.abandoned) {
       if ('endpoint' in tried) means.relay.discard(tried.endpoint);
       journey.abandoned();

@@ -43,6 +43,9 @@ export interface ExitStats {
   readonly retryAt: Date | undefined;
 }
 
+/** Hears that an exit went into quarantine, or came out. */
+export type ExitWatch = (exit: ExitStats) => void;
+
 /** One exit of a pool, and what became of the connections through it. */
 export class Exit {
   readonly spec: ExitSpec;
@@ -55,8 +58,11 @@ export class Exit {
   #lastError: ExitStats['lastError'];
   #latencyMs: number | undefined;
 
-  constructor(spec: ExitSpec) {
+  readonly #changed: ExitWatch;
+
+  constructor(spec: ExitSpec, changed: ExitWatch) {
     this.spec = spec;
+    this.#changed = changed;
   }
 
   /** Those of the addresses that it can reach: an address of this machine reaches its own family alone. */
@@ -67,11 +73,18 @@ export class Exit {
   }
 
   opened(tookMs: number): void {
-    this.health.succeeded();
+    this.answered();
     this.#connections++;
     this.#opened++;
     this.#latencyMs =
       this.#latencyMs === undefined ? tookMs : this.#latencyMs + LATENCY_WEIGHT * (tookMs - this.#latencyMs);
+  }
+
+  /** It did its work, whatever the target did. */
+  answered(): void {
+    const before = this.health.state;
+    this.health.succeeded();
+    if (before !== 'HEALTHY') this.#changed(this.stats);
   }
 
   closed(): void {
@@ -79,9 +92,11 @@ export class Exit {
   }
 
   failed(now: number, probe: boolean, detail: string): void {
+    const before = this.health.state;
     this.health.failed(now, probe);
     this.#failures++;
     this.#lastError = { detail, at: new Date(now) };
+    if (before === 'HEALTHY' && this.health.state !== 'HEALTHY') this.#changed(this.stats);
   }
 
   get stats(): ExitStats {

@@ -119,7 +119,7 @@ export class Journey {
       return this.#leave(exit);
     }
     this.#failure = failure;
-    if (blame === 'TARGET') exit.health.succeeded();
+    if (blame === 'TARGET') exit.answered();
     else this.#doubts.push({ exit, address: this.#address, probe: this.#probe, detail });
     this.#unsure ||= blame === 'UNSURE';
     if (this.#addresses.length > 0) return;

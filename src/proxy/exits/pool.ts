@@ -1,6 +1,6 @@
 import type { StickySession } from '../username.ts';
 import type { ExitSpec } from './config.ts';
-import { Exit, type ExitStats } from './exit.ts';
+import { Exit, type ExitStats, type ExitWatch } from './exit.ts';
 import { Sessions } from './sessions.ts';
 
 /** Who leaves. */
@@ -10,7 +10,7 @@ export interface Traveller {
   readonly session: StickySession | undefined;
 }
 
-/** Exits that are taken in turn. */
+/** Exits that are taken in turn; drained ones are not among them. */
 interface Ring {
   readonly exits: readonly Exit[];
   turn: number;
@@ -21,20 +21,23 @@ interface Ring {
  * theirs. An account that has exits of its own uses those and nobody else does; all others share the rest.
  */
 export class ExitPool {
+  readonly #changed: ExitWatch;
   readonly #sessions = new Sessions<Exit>();
   #exits: readonly Exit[];
   #everybody: Ring = { exits: [], turn: 0 };
-  #assigned = new Map<bigint, Ring>();
+  #assigned: ReadonlyMap<bigint, Ring> = new Map();
 
-  constructor(specs: readonly ExitSpec[]) {
-    this.#exits = specs.map((spec) => new Exit(spec));
+  /** @param changed hears when an exit goes into quarantine, and when it comes out */
+  constructor(specs: readonly ExitSpec[], changed: ExitWatch = () => undefined) {
+    this.#changed = changed;
+    this.#exits = specs.map((spec) => new Exit(spec, changed));
     this.#arrange();
   }
 
   /** @returns false when it has one of that name */
   add(spec: ExitSpec): boolean {
     if (this.#find(spec.label) !== undefined) return false;
-    this.#exits = [...this.#exits, new Exit(spec)];
+    this.#exits = [...this.#exits, new Exit(spec, this.#changed)];
     this.#arrange();
     return true;
   }
@@ -42,8 +45,10 @@ export class ExitPool {
   /** A drained exit takes nobody new; connections through it go on. @returns false when there is no such exit */
   drain(id: string, drained = true): boolean {
     const exit = this.#find(id);
-    if (exit !== undefined) exit.drained = drained;
-    return exit !== undefined;
+    if (exit === undefined) return false;
+    exit.drained = drained;
+    this.#arrange();
+    return true;
   }
 
   /** Reserves an exit for accounts; for everybody when there are none. @returns false when there is no such exit */
@@ -59,6 +64,11 @@ export class ExitPool {
     return this.#exits.map((exit) => exit.stats);
   }
 
+  /** Exits that this account may leave through. */
+  sizeFor(traveller: Traveller): number {
+    return this.#ring(traveller).exits.length;
+  }
+
   /**
    * The exit of the next attempt. Nobody waits for a pause to end: when no exit is fit and none was
    * tried yet, it is the one whose pause ends first.
@@ -66,21 +76,16 @@ export class ExitPool {
    */
   pick(traveller: Traveller, addresses: readonly string[], tried: ReadonlySet<Exit>, now: number): Exit | undefined {
     const ring = this.#ring(traveller);
-    const usable = (exit: Exit): boolean => !exit.drained && !tried.has(exit) && exit.reachable(addresses).length > 0;
+    const usable = (exit: Exit): boolean => !tried.has(exit) && exit.reachable(addresses).length > 0;
     const { session, keyId } = traveller;
     const pinned = session === undefined ? undefined : this.#sessions.find(keyId, session, now);
     if (pinned !== undefined && usable(pinned) && pinned.health.admits(now) && ring.exits.includes(pinned))
       return pinned;
-    const chosen = inTurn(ring, (exit) => usable(exit) && exit.health.admits(now));
+    const chosen = inTurn(ring, (exit) => exit.health.admits(now) && usable(exit));
     const exit = chosen ?? (tried.size === 0 ? soonest(ring.exits.filter(usable)) : undefined);
     // At once, so that connections of a session that begin together leave together.
     if (exit !== undefined && session !== undefined) this.#sessions.pin(keyId, session, exit, now);
     return exit;
-  }
-
-  /** Exits that are there for this account, drained ones not counted. */
-  sizeFor(traveller: Traveller): number {
-    return this.#ring(traveller).exits.filter(({ drained }) => !drained).length;
   }
 
   #ring(traveller: Traveller): Ring {
@@ -92,14 +97,16 @@ export class ExitPool {
   }
 
   #arrange(): void {
-    const { turn } = this.#everybody;
-    this.#everybody = { exits: this.#exits.filter(({ accountIds }) => accountIds.size === 0), turn };
     const owners = new Set(this.#exits.flatMap(({ accountIds }) => [...accountIds]));
+    const open = this.#exits.filter(({ drained }) => !drained);
+    const ring = (before: Ring | undefined, has: (exit: Exit) => boolean): Ring => ({
+      exits: open.filter(has),
+      turn: before?.turn ?? 0,
+    });
+    const before = this.#assigned;
+    this.#everybody = ring(this.#everybody, ({ accountIds }) => accountIds.size === 0);
     this.#assigned = new Map(
-      [...owners].map((owner) => [
-        owner,
-        { exits: this.#exits.filter(({ accountIds }) => accountIds.has(owner)), turn: 0 },
-      ]),
+      [...owners].map((owner) => [owner, ring(before.get(owner), ({ accountIds }) => accountIds.has(owner))]),
     );
   }
 }
