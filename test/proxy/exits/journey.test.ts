@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
+import type { ExitStats } from '../../../src/proxy/exits/exit.ts';
+import type { Departure, Journey } from '../../../src/proxy/exits/journey.ts';
 import { THREE, World, type Fate } from './fixture.ts';
 
 const [A, B, C] = ['http://a:1', 'http://b:1', 'http://c:1'];
@@ -184,4 +186,48 @@ test('the figures of an exit: open, opened, latency', () => {
       ...{ connections: 1, opened: 2, failures: 0, lastError: undefined, latencyMs: 120, retryAt: undefined },
     },
   ]);
+});
+
+/** Journeys of the simulation, over several pools. */
+const JOURNEYS = 20_000;
+
+test('whatever exits and targets do, journeys end, figures add up, and an exit that works again is used again', () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  let state = seed;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
+  const world = new World(`${THREE},direct,bind:192.0.2.7`);
+  const exits = world.pool.stats.map(({ id }) => id);
+  const fates: readonly Fate[] = [undefined, OWN_FAULT, ['TIMED_OUT', 'UNSURE'], ['CONNECTION_REFUSED', 'TARGET']];
+  let habits = new Map<string, Fate>();
+  const under: { journey: Journey; done: number }[] = [];
+  const open: Departure[] = [];
+  for (let count = 0; count < JOURNEYS; count++) {
+    world.now += random(200);
+    if (count % 100 === 0) habits = new Map(exits.map((exit) => [exit, fates[random(fates.length)]]));
+    const journey = world.journey({ ...(random(2) === 0 && { session: `s${random(50)}` }) }, [
+      `192.0.2.${1 + random(9)}`,
+    ]);
+    under.push({ journey, done: 0 });
+    const one = under[random(under.length)];
+    if (one === undefined) continue;
+    const attempt = random(20) === 0 ? undefined : one.journey.next();
+    const fate = attempt === undefined ? undefined : habits.get(attempt.spec.label);
+    if (attempt === undefined) one.journey.abandoned();
+    else if (fate === undefined) open.push(one.journey.opened());
+    else one.journey.failed({ failure: fate[0], blame: fate[1], detail: '' });
+    expect(++one.done, `seed ${seed}`).toBeLessThanOrEqual(5);
+    if (attempt === undefined || fate === undefined) under.splice(under.indexOf(one), 1);
+  }
+  for (const { journey } of under) journey.abandoned();
+  const sum = (figure: (exit: ExitStats) => number): number =>
+    world.pool.stats.reduce((total, exit) => total + figure(exit), 0);
+  expect([sum(({ connections }) => connections), sum(({ opened }) => opened)]).toEqual([open.length, open.length]);
+  for (const departure of open) departure.closed();
+  expect(sum(({ connections }) => connections)).toBe(0);
+  world.now += 300_000;
+  for (let count = 0; count < exits.length; count++) world.leave();
+  expect(world.pool.stats.map((exit) => [exit.id, exit.state])).toEqual(exits.map((exit) => [exit, 'HEALTHY']));
 });
