@@ -1,12 +1,10 @@
 import type { Fence } from '../../egress.ts';
 import type { Abandonment } from '../relay/abandonment.ts';
 import { DialError, type DialFailure, type Peer, type Relay } from '../relay/relay.ts';
+import { beginUpstream, isUpstream, targetSetback, upstreamSetback } from './attempt.ts';
 import type { ExitSpec, UpstreamSpec } from './config.ts';
-import { ConnectHandshake } from './connectClient.ts';
-import type { Blame, Setback } from './exit.ts';
+import type { Setback } from './exit.ts';
 import type { Attempt, Departure, Journey, JourneyFailure } from './journey.ts';
-import { SocksHandshake } from './socksClient.ts';
-import type { UpstreamHandshake } from './upstream.ts';
 
 /** Addresses of an upstream proxy that are tried for one connection. */
 const MAX_UPSTREAM_ADDRESSES = 3;
@@ -52,10 +50,6 @@ function attemptOnce<Endpoint>(attempt: Attempt, means: Means<Endpoint>): Promis
   return isUpstream(spec) ? throughUpstream(spec, attempt, means) : fromHere(spec, attempt, means);
 }
 
-function isUpstream(spec: ExitSpec): spec is UpstreamSpec {
-  return spec.kind === 'SOCKS5' || spec.kind === 'HTTP';
-}
-
 async function fromHere<Endpoint>(
   spec: Exclude<ExitSpec, UpstreamSpec>,
   { address, port, timeoutMs }: Attempt,
@@ -66,20 +60,9 @@ async function fromHere<Endpoint>(
     return { endpoint: await relay.dial({ address, port }, { timeoutMs, abandonment, ...local }) };
   } catch (error) {
     if (!(error instanceof DialError)) throw error;
-    const { failure } = error;
-    return { setback: { failure, blame: BLAME[failure], detail: `connecting to the target: ${failure}` } };
+    return { setback: targetSetback(error.failure) };
   }
 }
-
-/** Silence and missing routes may come from the address that is dialled from; a refusal is the target's own. */
-const BLAME: Readonly<Record<DialFailure, Blame>> = {
-  NETWORK_UNREACHABLE: 'UNSURE',
-  HOST_UNREACHABLE: 'UNSURE',
-  CONNECTION_REFUSED: 'TARGET',
-  TIMED_OUT: 'UNSURE',
-  LOCAL_ADDRESS_MISSING: 'EXIT',
-  ABANDONED: 'UNSURE',
-};
 
 async function throughUpstream<Endpoint>(
   spec: UpstreamSpec,
@@ -88,7 +71,8 @@ async function throughUpstream<Endpoint>(
 ): Promise<Tried<Endpoint>> {
   const deadline = performance.now() + timeoutMs;
   const resolved = await means.resolveUpstream(spec.host, spec.port);
-  if ('failure' in resolved) return atFault(`the upstream proxy has no address: ${resolved.failure}`);
+  if ('failure' in resolved)
+    return { setback: upstreamSetback(`the upstream proxy has no address: ${resolved.failure}`) };
   const reached = await reachUpstream(resolved.addresses, spec.port, deadline, means);
   if ('setback' in reached) return reached;
   const setback = await means.relay.negotiate(reached.endpoint, beginUpstream(spec, address, port), {
@@ -119,14 +103,5 @@ async function reachUpstream<Endpoint>(
       if (abandonment.abandoned) break;
     }
   }
-  return atFault(`connecting to the upstream proxy: ${failure}`);
-}
-
-function atFault(detail: string): { readonly setback: Setback } {
-  return { setback: { failure: 'HOST_UNREACHABLE', blame: 'EXIT', detail } };
-}
-
-function beginUpstream({ kind, login }: UpstreamSpec, address: string, port: number): UpstreamHandshake {
-  const request = { login, address, port };
-  return kind === 'SOCKS5' ? new SocksHandshake(request) : new ConnectHandshake(request);
+  return { setback: upstreamSetback(`connecting to the upstream proxy: ${failure}`) };
 }
