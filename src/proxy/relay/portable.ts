@@ -10,8 +10,7 @@ import { Reader, type SocketEnd } from './reader.ts';
 import { DialError, type DialFailure, type Relay, type Tunnel, type TunnelPlan } from './relay.ts';
 
 /** The relay for every platform: Node's sockets, downloads through pooled static buffers. */
-export function createPortableRelay(): Relay<SocketEnd> {
-  const pool = new BufferPool();
+export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
   const keepAlive = new KeepAlive();
   return {
     dial({ address, port }, { timeoutMs, abandonment, localAddress }) {
@@ -50,7 +49,11 @@ export function createPortableRelay(): Relay<SocketEnd> {
       return address === undefined || port === undefined ? undefined : { address, port };
     },
     negotiate,
-    discard: ({ socket }) => cut(socket),
+    discard({ socket, reader }) {
+      cut(socket);
+      // A long answer of an upstream proxy may have been read into a large one.
+      reader?.buffer.release();
+    },
     start: (plan) => new PortableTunnel(plan, keepAlive),
   };
 }
@@ -137,6 +140,8 @@ class PortableTunnel implements Tunnel {
         return this.#down.receive(chunk);
       };
     }
+    // What was read before the tunnel began was copied out of the buffer.
+    if (reader !== undefined) reader.buffer.busy = false;
     const held = reader?.early ?? NOTHING;
     if (held.length === 0 || this.#down.receive(held)) target.resume();
     const { early, clientEnded } = this.#plan;

@@ -209,7 +209,7 @@ describe('failover before the reply', () => {
   });
 
   test('a client that leaves while an upstream proxy is asked leaves nothing behind', async () => {
-    await using upstream = await startPeer((socket) => socket.resume());
+    await using upstream = await startPeer((socket) => socket.on('end', () => socket.end()).resume());
     await using proxy = await startProxy({ exits: `socks5://127.0.0.1:${upstream.port}` });
     const client = new RawClient(proxy.port);
     client.send(GREETING, login(), request(80));
