@@ -11,7 +11,10 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: 'test/harness/globalSetup.ts',
+    globalSetup: [
+      'test/harness/globalSetup.ts',
+      ...(process.env['TEST_RELAY'] === 'fast' ? ['test/harness/builtWorker.ts'] : []),
+    ],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     pool: 'forks',

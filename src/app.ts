@@ -138,7 +138,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     browser: null,
   };
   announce(account, addresses, print);
-  log.info(addresses, 'ready');
+  log.info({ ...addresses, relay: proxy.stats.relay }, 'ready');
   return { addresses, stop: () => stop(teardown, log) };
 }
 
@@ -174,6 +174,7 @@ function dataPlane(
       idleTimeoutMs: config.SOCKS_IDLE_TIMEOUT * 1_000,
       maxConnectionsPerKey: config.MAX_CONNECTIONS_PER_KEY,
     },
+    relay: { choice: config.RELAY, workers: config.RELAY_WORKERS },
   });
 }
 

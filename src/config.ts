@@ -187,7 +187,6 @@ function contradictions(given: Readonly<Record<string, string | undefined>>): st
     if (name.startsWith(CHAIN_PREFIX) && !CHAIN.test(name))
       faults.push(`${name} must end in the number of a chain, such as ${CHAIN_PREFIX}8453`);
   }
-  if (given['RELAY'] === 'fast') faults.push('RELAY fast is not in this version; use auto or portable');
   return faults;
 }
 

@@ -25,6 +25,14 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets,
   const number = numberOf(metrics);
   registerCredit(metrics, { db, drift });
   number('passerelle_proxy_connections', 'Proxy connections open.', () => proxy.stats.connections);
+  metrics.gauge('passerelle_proxy_relay', 'The relay in use, by its name.', ['relay'], () =>
+    proxy.stats.relay === undefined ? [] : [{ labels: { relay: proxy.stats.relay }, value: 1 }],
+  );
+  number('passerelle_proxy_handshakes', 'Proxy connections without a valid key so far.', () => proxy.stats.handshakes);
+  number('passerelle_proxy_paused', '1 while no proxy connections are accepted: too many.', () =>
+    Number(proxy.stats.paused),
+  );
+  number('passerelle_proxy_crashes', 'Relay workers that crashed and were replaced.', () => proxy.stats.crashes);
   number('passerelle_proxy_tunnels', 'Proxy connections that relay.', () => proxy.stats.tunnels);
   number('passerelle_proxy_accepted', 'Proxy connections accepted since the start.', () => proxy.stats.accepted);
   metrics.gauge('passerelle_proxy_refusals', 'Refusals since the start, by code.', ['code'], () =>

@@ -39,6 +39,8 @@ export function createCellTable(memory: (bytes: number) => ArrayBufferLike): Cel
       slab.granted[slot] = 0;
       slab.up[slot] = 0;
       slab.down[slot] = 0;
+      slab.acceptedUp[slot] = 0;
+      slab.acceptedDown[slot] = 0;
       const generation = nextGeneration(slab, slot);
       taken += 1;
       return { slab, slot, generation };
@@ -55,12 +57,14 @@ export function createCellTable(memory: (bytes: number) => ArrayBufferLike): Cel
 
 function grow(memory: (bytes: number) => ArrayBufferLike, free: { slab: Slab; slot: number }[]): void {
   const column = SLAB_SLOTS * Float64Array.BYTES_PER_ELEMENT;
-  const buffer = memory(3 * column + SLAB_SLOTS * Uint32Array.BYTES_PER_ELEMENT);
+  const buffer = memory(5 * column + SLAB_SLOTS * Uint32Array.BYTES_PER_ELEMENT);
   const slab: Slab = {
     granted: new Float64Array(buffer, 0, SLAB_SLOTS),
     up: new Float64Array(buffer, column, SLAB_SLOTS),
     down: new Float64Array(buffer, 2 * column, SLAB_SLOTS),
-    generation: new Uint32Array(buffer, 3 * column, SLAB_SLOTS),
+    acceptedUp: new Float64Array(buffer, 3 * column, SLAB_SLOTS),
+    acceptedDown: new Float64Array(buffer, 4 * column, SLAB_SLOTS),
+    generation: new Uint32Array(buffer, 5 * column, SLAB_SLOTS),
   };
   for (let slot = SLAB_SLOTS - 1; slot >= 0; slot -= 1) free.push({ slab, slot });
 }

@@ -14,6 +14,8 @@ export interface Lender {
   lend(connection: Connection, bytes: number, left: number): number;
   /** Counters moved without a loan: look at them when settling. */
   moved(connection: Connection): void;
+  /** Credit came back that another thread had held. */
+  returned(connection: Connection, bytes: number): void;
   closed(connection: Connection): void;
 }
 
@@ -32,9 +34,11 @@ const CLOSED: LeaseCells = {
   granted: new Float64Array(1),
   up: new Float64Array(1),
   down: new Float64Array(1),
+  acceptedUp: new Float64Array(1),
+  acceptedDown: new Float64Array(1),
 };
 
-/** One metered connection, relayed in this thread. */
+/** One metered connection, relayed in this thread or in another one. */
 export class Connection implements MeterSession {
   readonly keyId: bigint;
   readonly accountId: bigint;
@@ -52,6 +56,10 @@ export class Connection implements MeterSession {
   #handlers: SessionHandlers | undefined;
   #ended: RefusalCode | undefined;
   #closed = false;
+  /** Bytes by which `granted` was lowered, which the thread that spends has not acknowledged. */
+  #recalled = 0;
+  /** Bytes spent when credit was last lent; until more are, that credit is not asked back for others. */
+  #spentAtLoan = -1;
 
   constructor(lender: Lender, product: Product, place: Place) {
     this.keyId = lender.keyId;
@@ -72,6 +80,23 @@ export class Connection implements MeterSession {
     if (direction === 'up') cells.up[slot] = up + allowed;
     else cells.down[slot] = down + allowed;
     return allowed;
+  }
+
+  request(bytes: number): number {
+    const spendable = this.#spendable;
+    if (bytes > 0 && spendable >= bytes) return spendable;
+    this.#lender.lend(this, spendable + bytes, spendable);
+    return this.#spendable;
+  }
+
+  acknowledged(): void {
+    const bytes = this.#recalled;
+    if (bytes === 0 || this.#closed) return;
+    this.#recalled = 0;
+    // What it spent before it saw the lower value was still its own.
+    const kept = Math.min(bytes, Math.max(0, -this.#spendable));
+    this.#raise(kept);
+    this.#lender.returned(this, bytes - kept);
   }
 
   refund(direction: Direction, bytes: number): void {
@@ -99,10 +124,30 @@ export class Connection implements MeterSession {
     return !this.#closed && this.#ended === undefined;
   }
 
-  /** Bytes lent and not spent. */
+  /** Bytes lent and not spent, those included that are on their way back. */
   get left(): number {
-    const { cells, slot } = this;
-    return (cells.granted[slot] ?? 0) - (cells.up[slot] ?? 0) - (cells.down[slot] ?? 0);
+    return this.#spendable + this.#recalled;
+  }
+
+  /** Credit is on its way back. */
+  get returning(): boolean {
+    return this.#recalled > 0;
+  }
+
+  /**
+   * Another thread has been lent credit and has not begun to spend it. Taking that back for somebody
+   * else who waits, who would lose it in the same way, could go on for ever.
+   */
+  get fresh(): boolean {
+    return this.#handlers?.lowered !== undefined && this.#spent === this.#spentAtLoan;
+  }
+
+  get #spent(): number {
+    return (this.cells.up[this.slot] ?? 0) + (this.cells.down[this.slot] ?? 0);
+  }
+
+  get #spendable(): number {
+    return (this.cells.granted[this.slot] ?? 0) - this.#spent;
   }
 
   /** Bytes spent that have not been drained. */
@@ -111,20 +156,36 @@ export class Connection implements MeterSession {
     return (cells.up[slot] ?? 0) + (cells.down[slot] ?? 0) - this.#drainedUp - this.#drainedDown;
   }
 
-  /** Lends `bytes` more; negative takes back what was not spent. */
+  /** Lends `bytes` more; negative where they are owed. */
   grant(bytes: number): void {
+    this.#spentAtLoan = this.#spent;
+    this.#raise(bytes);
+  }
+
+  #raise(bytes: number): void {
     this.cells.granted[this.slot] = (this.cells.granted[this.slot] ?? 0) + bytes;
   }
 
   /**
-   * Takes back everything not spent. `returned` hears how many bytes: at once here; where another
-   * thread spends the cells, only after it has acknowledged the lower `granted`.
+   * Takes back everything not spent.
+   * @returns bytes that came back at once. Where another thread spends the cells and has not closed
+   *   the connection, they come back later (`Lender.returned`), when it has acknowledged.
    */
-  reclaim(returned: (bytes: number) => void): void {
-    const bytes = this.left;
-    if (bytes <= 0) return;
-    this.grant(-bytes);
-    returned(bytes);
+  reclaim(): number {
+    const handlers = this.#closed ? undefined : this.#handlers;
+    if (handlers?.lowered === undefined) {
+      const bytes = Math.max(0, this.left);
+      this.#raise(this.#recalled - bytes);
+      this.#recalled = 0;
+      return bytes;
+    }
+    // One at a time: while one is on its way, what was lent since stays.
+    const bytes = this.#recalled > 0 ? 0 : this.#spendable;
+    if (bytes <= 0) return 0;
+    this.#recalled = bytes;
+    this.#raise(-bytes);
+    handlers.lowered();
+    return 0;
   }
 
   /** Reads the counters: what flowed and, while open, was accepted by the other side since the last time. */

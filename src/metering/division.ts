@@ -33,6 +33,8 @@ export abstract class Division implements Lender {
   readonly #moved = new Set<Connection>();
   /** Connections that may hold unspent credit. */
   readonly #lent = new Set<Connection>();
+  /** Those of them whose credit is on its way back. */
+  readonly #returning = new Set<Connection>();
 
   constructor(host: DivisionHost, keyId: bigint, accountId: bigint) {
     this.#host = host;
@@ -44,6 +46,8 @@ export abstract class Division implements Lender {
   protected abstract starved(): void;
   /** Counters moved, or credit left `free`. */
   protected abstract changed(): void;
+  /** Credit came back later than it was asked for: whoever waits may have it. */
+  protected abstract credited(): void;
 
   open(product: Product): Connection {
     const place = this.#host.cells.take();
@@ -57,8 +61,8 @@ export abstract class Division implements Lender {
     if (!connection.live || !this.#host.mayForward()) return 0;
     const needed = bytes - left;
     const { price } = connection;
-    if (this.free < needed * price) this.sweep(connection);
-    const affordable = Math.max(0, Math.floor(this.free / price));
+    if (this.free < needed * price) this.#collect(connection);
+    const affordable = this.withheld ? 0 : Math.max(0, Math.floor(this.free / price));
     const taken = Math.min(affordable, Math.max(needed, pieceBytes(connection.piece, affordable)));
     this.free -= taken * price;
     connection.grant(taken);
@@ -81,6 +85,13 @@ export abstract class Division implements Lender {
     this.changed();
   }
 
+  returned(connection: Connection, bytes: number): void {
+    this.free += bytes * connection.price;
+    this.#returning.delete(connection);
+    this.#moved.add(connection);
+    this.credited();
+  }
+
   closed(connection: Connection): void {
     this.#drainOne(connection);
     this.#reclaim(connection);
@@ -88,6 +99,7 @@ export abstract class Division implements Lender {
     this.waiting.delete(connection);
     this.#moved.delete(connection);
     this.#lent.delete(connection);
+    this.#returning.delete(connection);
     const place = this.#places.get(connection);
     this.#places.delete(connection);
     if (place !== undefined) this.#host.cells.release(place);
@@ -105,8 +117,7 @@ export abstract class Division implements Lender {
       if (used) continue;
       this.#reclaim(connection);
       connection.piece = 0;
-      this.#lent.delete(connection);
-      if (!unsettled) this.#moved.delete(connection);
+      if (!unsettled && !connection.returning) this.#moved.delete(connection);
     }
     return this.tally.amount - before;
   }
@@ -122,23 +133,38 @@ export abstract class Division implements Lender {
   }
 
   #reclaim(connection: Connection): void {
-    connection.reclaim((bytes) => {
-      this.free += bytes * connection.price;
-    });
+    this.free += connection.reclaim() * connection.price;
+    if (connection.returning) this.#returning.add(connection);
+    else this.#lent.delete(connection);
   }
 
-  /** Takes all unspent credit back from the connections, except one. */
-  sweep(except?: Connection): void {
+  /** Takes all unspent credit back from the connections. */
+  sweep(): void {
+    for (const connection of this.#lent) this.#reclaim(connection);
+  }
+
+  /** Takes unspent credit back for one that needs it: not what others have only just been lent. */
+  #collect(needy?: Connection): void {
+    // What is on its way already may be enough.
+    if (this.returning) return;
     for (const connection of this.#lent) {
-      if (connection === except) continue;
-      this.#reclaim(connection);
-      this.#lent.delete(connection);
+      if (connection !== needy && !connection.fresh) this.#reclaim(connection);
     }
+  }
+
+  /** Credit is on its way back from connections that another thread relays. */
+  get returning(): boolean {
+    return this.#returning.size > 0;
+  }
+
+  /** Nothing is lent, although there is credit. */
+  protected get withheld(): boolean {
+    return false;
   }
 
   /** Whether a byte at this price can be lent. Takes credit back from the connections if it must. */
   covers(price: number): boolean {
-    if (this.free < price) this.sweep();
+    if (this.free < price) this.#collect();
     return this.free >= price;
   }
 

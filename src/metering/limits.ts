@@ -43,6 +43,8 @@ export const MOST_LEASE_NANO = 2 ** 50;
 export const LOW_WATER = 0.25;
 /** What a recalled lease keeps of its present rate. */
 export const RECALLED_KEEP_MS = 175;
+/** A relay in another thread lets go of credit at its next turn; a settlement waits for that at most this long. */
+export const RETURN_LIMIT_MS = 100;
 /** A lease without use for this long (two beats) is given back. */
 export const IDLE_RELEASE_MS = 1_000;
 

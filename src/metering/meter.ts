@@ -61,6 +61,8 @@ export class KeyMeter extends Division {
   contendedAt: number | undefined;
   /** First refusal while last bytes were being delivered. */
   exhaustedAt: number | undefined;
+  /** Since when credit is awaited that other threads are to let go of. */
+  returningSince: number | undefined;
   /** The ledger is not asked before. */
   retryAt = 0;
   frozen: FrozenRow | undefined;
@@ -86,6 +88,16 @@ export class KeyMeter extends Division {
   protected override changed(): void {
     if (this.short) this.#host.hurry(this);
     else this.#host.touched(this);
+  }
+
+  protected override credited(): void {
+    this.serve();
+    this.changed();
+  }
+
+  /** Everything is to go back: what comes from other threads first waits for the rest. */
+  protected override get withheld(): boolean {
+    return (this.refreshing || this.recalled) && this.returning;
   }
 
   /** Little is left that is not lent to a connection: renew before it runs dry. */

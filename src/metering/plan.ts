@@ -1,4 +1,4 @@
-import { ENDING_SPACING_MS } from './limits.ts';
+import { COLLECT_MS, ENDING_SPACING_MS, RETURN_LIMIT_MS } from './limits.ts';
 import type { FrozenRow, KeyMeter } from './meter.ts';
 import type { Demand } from './pace.ts';
 
@@ -17,6 +17,7 @@ export function prepare(meter: KeyMeter, { now, watched, draining }: Look): Froz
   const { spendable, starving, price } = meter;
   const demand: Demand = { used, spendable, starving, price, watched };
   meter.pace.observe(demand, now);
+  if (awaitsReturns(meter, now, draining)) return undefined;
   meter.urgent = false;
   const target = planTarget(meter, demand, now, draining);
   const row = target === undefined ? undefined : meter.freeze(target);
@@ -28,6 +29,17 @@ export function prepare(meter: KeyMeter, { now, watched, draining }: Look): Froz
   meter.hourEnded = false;
   meter.pace.sent(now);
   return row;
+}
+
+/** What shall go back goes back in one piece, once the other threads have let go of their part. */
+function awaitsReturns(meter: KeyMeter, now: number, draining: boolean): boolean {
+  if (!meter.refreshing && !meter.recalled && !draining) return false;
+  meter.sweep();
+  if (!meter.returning) meter.returningSince = undefined;
+  else meter.returningSince ??= now;
+  if (now - (meter.returningSince ?? now) >= RETURN_LIMIT_MS || !meter.returning) return false;
+  meter.retryAt = now + COLLECT_MS;
+  return true;
 }
 
 /**

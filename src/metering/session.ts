@@ -9,11 +9,16 @@ export type Direction = 'up' | 'down';
  * that a relay in another thread can share the memory without atomics on its hot path: the relay
  * writes `up` and `down`, the meter writes `granted`; left = granted - up - down.
  * Counts are whole numbers below 2^53 (9 PB) in a Float64Array.
+ *
+ * A relay in another thread also writes what the other side's socket has accepted of each direction:
+ * it only grows, so that a look from here, however stale, never sees more than was delivered.
  */
 export interface LeaseCells {
   readonly granted: Float64Array;
   readonly up: Float64Array;
   readonly down: Float64Array;
+  readonly acceptedUp: Float64Array;
+  readonly acceptedDown: Float64Array;
 }
 
 /** What the meter tells a relay. Called synchronously; must not throw. */
@@ -29,6 +34,12 @@ export interface SessionHandlers {
    * are made good by the next bytes of the same key and product.
    */
   unaccepted?(direction: Direction): number;
+  /**
+   * Present when another thread spends the cells: `granted` was lowered. That thread may not have
+   * seen it yet; once it has, `session.acknowledged` is called, and only then is the credit taken
+   * back, as far as it was not spent in between.
+   */
+  lowered?(): void;
 }
 
 /** Metering of one relayed connection. All methods are synchronous. */
@@ -44,6 +55,14 @@ export interface MeterSession {
    *   stops reading and waits for `granted` or `ended`; the meter asks for more by itself.
    */
   spend(direction: Direction, bytes: number): number;
+  /**
+   * For a relay in another thread, which spends the cells by itself: lends what makes `bytes` more
+   * spendable, as far as there is credit; if there is not, `granted` or `ended` follows. With 0
+   * bytes: lends ahead of need, if it can. @returns bytes that may be spent now
+   */
+  request(bytes: number): number;
+  /** The other thread has seen the lower `granted`, and spends nothing above it any more. */
+  acknowledged(): void;
   /** Gives back bytes that were spent but never accepted by the other side's socket. */
   refund(direction: Direction, bytes: number): void;
   /** Once, before the first `spend`. */

@@ -66,7 +66,7 @@ function refused(meter: KeyMeter, answer: TickAnswer, now: number): Verdict {
 function exhausted(meter: KeyMeter, refusal: RefusalCode, now: number): void {
   meter.contendedAt = undefined;
   meter.exhaustedAt ??= now;
-  if (meter.drainDelivers() && now - meter.exhaustedAt < LAST_BYTES_MS) {
+  if ((meter.drainDelivers() || meter.returning) && now - meter.exhaustedAt < LAST_BYTES_MS) {
     meter.retryAt = now + CONTENDED_RETRY_MS;
     meter.probing = true;
     return;

@@ -46,3 +46,10 @@ export const SOCKS_ANSWERS: Answers = {
   },
   failed: (failure) => encodeReply(FAILURE_REPLIES[failure]),
 };
+
+/** What a client is told when it gets no tunnel. */
+export type Verdict = { readonly refusal: Refusal } | { readonly failure: TargetFailure };
+
+export function encodeVerdict(answers: Answers, verdict: Verdict): Uint8Array {
+  return 'refusal' in verdict ? answers.refused(verdict.refusal) : answers.failed(verdict.failure);
+}

@@ -1,16 +1,14 @@
 import type { Socket } from 'node:net';
 
-import type { Fence } from '../egress.ts';
-import type { RefusalCode } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import type { AuthenticatedKey, MeterSession, Opened, OpenSession } from '../metering/session.ts';
-import type { Product } from '../units.ts';
+import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
+import { clear } from './clearance.ts';
 import { SOCKS_ANSWERS, type Answers } from './answers.ts';
 import { depart } from './exits/depart.ts';
-import type { Departure, Journey, JourneyPlan } from './exits/journey.ts';
+import type { Departure } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
 import { decodeProtocol } from './httpConnect.ts';
 import { httpHandshake } from './httpHandshake.ts';
+import type { House, Member, ProxyProduct } from './house.ts';
 import { Intake } from './intake.ts';
 import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
@@ -21,30 +19,10 @@ import { parseUsername, type UsernameFlags } from './username.ts';
 /** Milliseconds for all attempts to reach a target. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** What the data plane sells; the browser gateway sells the rest. */
-export type ProxyProduct = Exclude<Product, 'BROWSER'>;
-
-/** What a connection needs of the proxy around it. */
+/** What a connection needs of the frontend around it. */
 export interface Host {
-  /** At once when the key is known already. */
-  readonly authenticate: (
-    username: string,
-    clientAddress: string,
-    product: Product,
-  ) => Authentication | Promise<Authentication>;
-  readonly openSession: OpenSession;
-  readonly fence: Fence;
+  readonly house: House;
   readonly relay: Relay<SocketEnd>;
-  readonly log: Logger;
-  readonly idleTimeoutMs: number;
-  /** Finds upstream proxies; everything but our own listeners. */
-  readonly resolveUpstream: Fence['resolve'];
-  journey(product: ProxyProduct, plan: JourneyPlan): Journey;
-  /**
-   * @param keyId absent when the refusal cannot be attributed to a key
-   * @param message more precise than the catalogue's
-   */
-  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   authenticated(connection: Connection, key: AuthenticatedKey): boolean;
   /** A tunnel runs. */
@@ -61,7 +39,7 @@ interface Reached {
 }
 
 /** One client, from its greeting until both sides are closed. */
-export class Connection {
+export class Connection implements Member {
   readonly product: ProxyProduct;
   /** Set when it is authenticated. */
   key: AuthenticatedKey | undefined;
@@ -87,7 +65,7 @@ export class Connection {
       if (this.#tunnel === undefined) host.closed(this);
     });
     this.#serve().catch((error: unknown) => {
-      host.log.error({ err: error, product }, 'a proxied connection failed');
+      host.house.log.error({ err: error, product }, 'a proxied connection failed');
       if (!client.writableEnded) cut(client);
     });
   }
@@ -103,18 +81,18 @@ export class Connection {
     const negotiated = await this.#negotiate();
     if (negotiated === undefined) return;
     this.#intake.completed();
-    const { key } = negotiated;
-    if (this.#overLimit) return this.#refuse('CONNECTION_LIMIT', key);
-    // Credit comes before the name: whoever cannot pay does not make us resolve anything.
-    const opened = await this.#open(key);
-    if ('refusal' in opened) return this.#refuse(opened.refusal, key);
+    const { key, request } = negotiated;
+    const wish = { key, product: this.product, overLimit: this.#overLimit, host: request.host, port: request.port };
+    const cleared = await clear(this.#host.house, wish);
+    if ('refusal' in cleared) return this.#intake.finish(this.#answers.refused({ code: cleared.refusal }));
+    if ('failure' in cleared) return this.#intake.finish(this.#answers.failed(cleared.failure));
     let reached: Reached | undefined;
     try {
-      reached = await this.#reach(negotiated);
+      reached = await this.#reach(negotiated, cleared.addresses);
     } finally {
-      if (reached === undefined) opened.session.close();
+      if (reached === undefined) cleared.session.close();
     }
-    if (reached !== undefined) this.#relay(reached, opened.session);
+    if (reached !== undefined) this.#relay(reached, cleared.session);
   }
 
   async #negotiate(): Promise<Negotiated | undefined> {
@@ -133,10 +111,10 @@ export class Connection {
         const parsed = parseUsername(username);
         if ('flags' in parsed) this.#flags = parsed.flags;
         else fault = parsed.fault;
-        const answer = this.#host.authenticate(parsed.key, this.#clientAddress, this.product);
+        const answer = this.#host.house.authenticate(parsed.key, this.#clientAddress, this.product);
         return answer instanceof Promise ? answer.then((late) => this.#admit(late, fault)) : this.#admit(answer, fault);
       },
-      refused: (code, keyId) => this.#host.refused(code, keyId, code === 'BAD_USERNAME' ? fault : undefined),
+      refused: (code, keyId) => this.#host.house.refused(code, keyId, code === 'BAD_USERNAME' ? fault : undefined),
     };
   }
 
@@ -149,36 +127,27 @@ export class Connection {
     return answer;
   }
 
-  async #open(key: AuthenticatedKey): Promise<Opened> {
-    try {
-      const opened = this.#host.openSession(key, this.product);
-      return opened instanceof Promise ? await opened : opened;
-    } catch (error) {
-      this.#intake.finish(this.#answers.refused({ code: 'SERVICE_UNAVAILABLE' }));
-      throw error;
-    }
-  }
-
-  /** @returns undefined when the target is refused or not reached; the client has its answer then */
-  async #reach({ key, request: { host, port } }: Negotiated): Promise<Reached | undefined> {
-    const resolved = await this.#host.fence.resolve(host, port);
-    if ('failure' in resolved) {
-      const { failure } = resolved;
-      if (failure === 'EGRESS_FORBIDDEN') this.#refuse(failure, key);
-      else this.#intake.finish(this.#answers.failed(failure === 'NOT_FOUND' ? 'NO_SUCH_NAME' : failure));
-      return undefined;
-    }
-    const journey = this.#host.journey(this.product, {
+  /** @returns undefined when the target is not reached; the client has its answer then */
+  async #reach(
+    { key, request: { port } }: Negotiated,
+    addresses: readonly [string, ...string[]],
+  ): Promise<Reached | undefined> {
+    const { house } = this.#host;
+    const journey = house.journey(this.product, {
       traveller: { accountId: key.accountId, keyId: key.keyId, session: this.#flags.session },
-      addresses: resolved.addresses,
+      addresses,
       port,
       timeoutMs: CONNECT_TIMEOUT_MS,
     });
-    const { relay, resolveUpstream } = this.#host;
+    const { relay } = this.#host;
+    const { resolveUpstream } = house;
     const outcome = await depart(journey, { relay, resolveUpstream, abandonment: this.#abandonment });
     if ('endpoint' in outcome) return outcome;
-    if (outcome.failure === 'NO_EXIT') this.#refuse('EXIT_UNAVAILABLE', key);
-    else this.#intake.finish(this.#answers.failed(outcome.failure));
+    if (outcome.failure !== 'NO_EXIT') this.#intake.finish(this.#answers.failed(outcome.failure));
+    else {
+      house.refused('EXIT_UNAVAILABLE', key.keyId);
+      this.#intake.finish(this.#answers.refused({ code: 'EXIT_UNAVAILABLE' }));
+    }
     return undefined;
   }
 
@@ -197,17 +166,12 @@ export class Connection {
       early: this.#intake.release(),
       clientEnded: this.#intake.ended,
       session,
-      idleTimeoutMs: this.#host.idleTimeoutMs,
+      idleTimeoutMs: this.#host.house.idleTimeoutMs,
       closed: (reason) => {
         departure.closed();
-        if (reason !== undefined) this.#host.refused(reason, session.keyId);
+        if (reason !== undefined) this.#host.house.refused(reason, session.keyId);
         this.#host.closed(this);
       },
     });
-  }
-
-  #refuse(code: RefusalCode, key: AuthenticatedKey): void {
-    this.#host.refused(code, key.keyId);
-    this.#intake.finish(this.#answers.refused({ code }));
   }
 }

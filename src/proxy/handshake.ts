@@ -1,28 +1,13 @@
 import type { RefusalCode } from '../errors.ts';
 import type { AuthenticatedKey } from '../metering/session.ts';
-import {
-  AUTHENTICATED,
-  COMMANDS,
-  decodeCredentials,
-  decodeGreeting,
-  decodeRequest,
-  encodeReply,
-  MalformedMessage,
-  METHOD_PASSWORD,
-  NO_ACCEPTABLE_METHOD,
-  NOT_AUTHENTICATED,
-  REPLIES,
-  SELECT_PASSWORD,
-  type Decoder,
-  type Request,
-} from './socks5.ts';
+import { Negotiation } from './negotiation.ts';
+import { AUTHENTICATED, NOT_AUTHENTICATED, type Decoder, type Request } from './socks5.ts';
 
-/** The client's side of a handshake, whatever carries it: a socket here, a descriptor in a relay worker. */
+/** The client's side of a handshake on one of Node's sockets. */
 export interface Channel {
   /**
    * The next message, which may have arrived before the last one was answered.
    * @returns undefined when the client has gone, or let the time for its handshake pass
-   * @throws MalformedMessage
    */
   receive<Message>(decode: Decoder<Message>): Promise<Message | undefined>;
   send(bytes: Uint8Array): void;
@@ -57,46 +42,36 @@ export interface Negotiated {
 }
 
 /**
- * Greeting, authentication and request (RFC 1928, sections 3 and 4; RFC 1929).
+ * Leads a client through the negotiation.
  * @returns undefined when it came to nothing; the client has its answer then
  */
 export async function handshake(channel: Channel, gate: Gate): Promise<Negotiated | undefined> {
-  try {
-    if (!(await greet(channel, gate))) return undefined;
-    const key = await login(channel, gate);
-    if (key === undefined) return undefined;
-    const request = await channel.receive(decodeRequest);
-    if (request === undefined) return undefined;
-    if (request.command === COMMANDS.CONNECT) return { key, request };
-    channel.finish(encodeReply(REPLIES.COMMAND_NOT_SUPPORTED));
-  } catch (error) {
-    if (!(error instanceof MalformedMessage)) throw error;
-    if (error.reply === undefined) channel.drop();
-    else channel.finish(encodeReply(error.reply));
+  const negotiation = new Negotiation();
+  let key: AuthenticatedKey | undefined;
+  for (;;) {
+    const move = await channel.receive(negotiation.read);
+    if (move === undefined) return undefined;
+    if (move.kind === 'FAIL') {
+      if (move.noCredentials) gate.refused('NO_CREDENTIALS');
+      if (move.answer === undefined) channel.drop();
+      else channel.finish(move.answer);
+      return undefined;
+    }
+    if (move.kind === 'SEND') {
+      channel.send(move.answer);
+    } else if (move.kind === 'LOGIN') {
+      key = await login(channel, gate, move.username);
+      if (key === undefined) return undefined;
+    } else if (move.kind === 'CONNECT' && key !== undefined) {
+      return { key, request: move.request };
+    }
   }
-  return undefined;
 }
 
-/** Method 2 is chosen whenever it is offered: curl and others offer "no authentication" beside it. */
-async function greet(channel: Channel, gate: Gate): Promise<boolean> {
-  const greeting = await channel.receive(decodeGreeting);
-  if (greeting === undefined) return false;
-  if (greeting.methods.includes(METHOD_PASSWORD)) {
-    channel.send(SELECT_PASSWORD);
-    return true;
-  }
-  gate.refused('NO_CREDENTIALS');
-  channel.finish(NO_ACCEPTABLE_METHOD);
-  return false;
-}
-
-/** The username is the key. The password is not looked at: some clients cannot send an empty one, others no other. */
-async function login(channel: Channel, gate: Gate): Promise<AuthenticatedKey | undefined> {
-  const credentials = await channel.receive(decodeCredentials);
-  if (credentials === undefined) return undefined;
+async function login(channel: Channel, gate: Gate, username: string): Promise<AuthenticatedKey | undefined> {
   let answer: Authentication;
   try {
-    const decision = gate.authenticate(credentials.username);
+    const decision = gate.authenticate(username);
     answer = decision instanceof Promise ? await decision : decision;
   } catch (error) {
     channel.finish(NOT_AUTHENTICATED);

@@ -3,19 +3,12 @@ import type { Connection } from './connection.ts';
 /** Handshakes without a valid credential at once; beyond it the oldest makes room. */
 const MAX_HANDSHAKES = 8_192;
 
-/** Every open connection, by stage and by key. */
+/** Every open connection of the portable relay, by stage. */
 export class Registry {
-  readonly #maxPerKey: number;
   readonly #all = new Set<Connection>();
   /** Not authenticated yet, oldest first. */
   readonly #handshakes = new Set<Connection>();
   readonly #tunnels = new Set<Connection>();
-  readonly #keys = new Map<bigint, Set<Connection>>();
-
-  /** @param maxPerKey connections of one key at once */
-  constructor(maxPerKey: number) {
-    this.#maxPerKey = maxPerKey;
-  }
 
   get size(): number {
     return this.#all.size;
@@ -40,13 +33,8 @@ export class Registry {
     return this.#all.has(connection);
   }
 
-  /** @returns false when the key has as many as it may; the connection is not counted for it then */
-  authenticated(connection: Connection, keyId: bigint): boolean {
+  authenticated(connection: Connection): void {
     this.#handshakes.delete(connection);
-    const connections = this.#keys.get(keyId) ?? new Set();
-    if (connections.size >= this.#maxPerKey) return false;
-    this.#keys.set(keyId, connections.add(connection));
-    return true;
   }
 
   relaying(connection: Connection): void {
@@ -57,15 +45,6 @@ export class Registry {
     this.#all.delete(connection);
     this.#handshakes.delete(connection);
     this.#tunnels.delete(connection);
-    const keyId = connection.key?.keyId;
-    if (keyId === undefined) return;
-    const connections = this.#keys.get(keyId);
-    connections?.delete(connection);
-    if (connections?.size === 0) this.#keys.delete(keyId);
-  }
-
-  ofKey(keyId: bigint): readonly Connection[] {
-    return [...(this.#keys.get(keyId) ?? [])];
   }
 
   everything(): readonly Connection[] {

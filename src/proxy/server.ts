@@ -1,32 +1,26 @@
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 
-import { normalAddress } from '../addresses.ts';
 import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
-import { Connection, type Host, type ProxyProduct } from './connection.ts';
+import { chooseFrontend, type RelayChoice } from './chooseFrontend.ts';
 import type { ExitSpec } from './exits/config.ts';
 import type { ExitStats } from './exits/exit.ts';
 import { Journey } from './exits/journey.ts';
 import { ExitPool } from './exits/pool.ts';
+import type { Frontend, FrontendCounts, House, Member, ProxyProduct } from './house.ts';
+import { KeyMembers } from './keyMembers.ts';
 import { KeyWatches, UNWATCHED, type WatchKey } from './keyWatches.ts';
-import { createListener, type Listener } from './listener.ts';
-import { Registry } from './registry.ts';
-import { createPortableRelay } from './relay/portable.ts';
 
 /** Descriptors the connections may take; 500 of the usual 20,000 are left for everything else. */
 const MAX_DESCRIPTORS = 19_500;
-/** A connection takes one for its client and one for its target. */
-const DESCRIPTORS_PER_CONNECTION = 2;
-/** Accepting goes on when this share of the limit is in use. */
-const RESUME_SHARE = 0.98;
 
 export interface ProxyOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly ports: Readonly<Record<ProxyProduct, number>>;
-  readonly authenticate: Host['authenticate'];
+  readonly authenticate: House['authenticate'];
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
   readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string) => void;
@@ -42,6 +36,16 @@ export interface ProxyOptions {
   readonly exits?: Readonly<Record<ProxyProduct, readonly ExitSpec[]>>;
   /** Finds upstream proxies; the fence of the targets when absent. */
   readonly resolveUpstream?: Fence['resolve'];
+  readonly relay?: RelayOptions;
+}
+
+export interface RelayOptions {
+  /** `auto` when absent. */
+  readonly choice?: RelayChoice;
+  /** Threads of the fast relay; 1 when absent. */
+  readonly workers?: number;
+  /** Other code for the workers of the fast relay. */
+  readonly workerSource?: URL;
 }
 
 const DIRECTLY: readonly ExitSpec[] = [{ kind: 'DIRECT', label: 'direct' }];
@@ -50,12 +54,9 @@ const DIRECTLY: readonly ExitSpec[] = [{ kind: 'DIRECT', label: 'direct' }];
 const now = (): number => performance.timeOrigin + performance.now();
 
 /** For gauges and counters. */
-export interface ProxyStats {
-  readonly connections: number;
-  readonly handshakes: number;
-  readonly tunnels: number;
-  readonly accepted: number;
-  readonly paused: boolean;
+export interface ProxyStats extends FrontendCounts {
+  /** Undefined before it listens. */
+  readonly relay: Frontend['relay'] | undefined;
   /** How often each refusal was given, since the start. */
   readonly refusals: ReadonlyMap<RefusalCode, number>;
 }
@@ -80,113 +81,80 @@ export function createProxy(options: ProxyOptions): Proxy {
   return new ProxyServer(options);
 }
 
+const NOTHING: FrontendCounts = { connections: 0, handshakes: 0, tunnels: 0, accepted: 0, paused: false, crashes: 0 };
+
 class ProxyServer implements Proxy {
   readonly #options: ProxyOptions;
-  readonly #registry: Registry;
-  readonly #maxConnections: number;
+  readonly #members: KeyMembers;
   readonly #refusals = new Map<RefusalCode, number>();
-  readonly #watches: KeyWatches<Connection>;
-  readonly #listeners: Readonly<Record<ProxyProduct, Listener>>;
-  readonly #host: Host;
+  readonly #watches: KeyWatches<Member>;
+  readonly #house: House;
+  #frontend: Frontend | undefined;
   readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
-  #accepted = 0;
-  #paused = false;
-  #draining = false;
-  #onEmpty: (() => void) | undefined;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#registry = new Registry(options.limits.maxConnectionsPerKey);
-    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, (connection, keyId) => {
+    this.#members = new KeyMembers(options.limits.maxConnectionsPerKey);
+    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, (member, keyId) => {
       this.#refused('KEY_REVOKED', keyId);
-      connection.abort();
+      member.abort();
     });
-    const maxDescriptors = options.limits.maxDescriptors ?? MAX_DESCRIPTORS;
-    this.#maxConnections = Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION);
-    this.#listeners = { SHARED: this.#listener('SHARED'), DEDICATED: this.#listener('DEDICATED') };
     const { SHARED, DEDICATED } = options.exits ?? { SHARED: DIRECTLY, DEDICATED: DIRECTLY };
     const watch = ({ id, state, lastError }: ExitStats): void => {
       if (state === 'HEALTHY') options.log.info({ exit: id }, 'an exit works again');
       else options.log.warn({ exit: id, error: lastError?.detail }, 'an exit fails: it is left alone for a while');
     };
     this.exits = { SHARED: new ExitPool(SHARED, watch), DEDICATED: new ExitPool(DEDICATED, watch) };
-    this.#host = {
+    this.#house = {
       authenticate: options.authenticate,
       openSession: options.openSession,
       fence: options.fence,
-      relay: createPortableRelay(),
       log: options.log,
       idleTimeoutMs: options.limits.idleTimeoutMs,
       resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
       journey: (product, plan) => new Journey(this.exits[product], plan, now),
-      authenticated: (connection, key) => this.#authenticated(connection, key),
-      relaying: (connection) => this.#registry.relaying(connection),
       refused: (code, keyId, message) => this.#refused(code, keyId, message),
-      closed: (connection) => this.#closed(connection),
+      admitted: (member, key) => this.#admitted(member, key),
+      left: (member) => this.#left(member),
     };
   }
 
   async listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>> {
-    const { SHARED, DEDICATED } = this.#listeners;
-    try {
-      return { SHARED: await SHARED.listen(), DEDICATED: await DEDICATED.listen() };
-    } catch (error) {
-      this.#pauseListeners();
-      throw error;
-    }
+    const { host, ports, limits, relay, exits, log } = this.#options;
+    const options = {
+      host,
+      ports,
+      maxDescriptors: limits.maxDescriptors ?? MAX_DESCRIPTORS,
+      workers: relay?.workers ?? 1,
+      workerSource: relay?.workerSource,
+    };
+    // The workers of the fast relay cannot bind an address or speak to an upstream proxy yet.
+    const direct = Object.values(exits ?? {}).every((pool) => pool.every(({ kind }) => kind === 'DIRECT'));
+    if (!direct) log.warn('exits other than direct need the portable relay: it is used');
+    const choice = direct ? (relay?.choice ?? 'auto') : 'portable';
+    this.#frontend = await chooseFrontend(choice, options, this.#house, log);
+    return this.#frontend.listen();
   }
 
   closeKey(keyId: bigint, reason: RefusalCode): number {
-    const connections = this.#registry.ofKey(keyId);
-    for (const connection of connections) connection.abort();
-    if (connections.length > 0) this.#refused(reason, keyId);
-    return connections.length;
+    const members = this.#members.of(keyId);
+    for (const member of members) member.abort();
+    if (members.length > 0) this.#refused(reason, keyId);
+    return members.length;
   }
 
   async drain(timeoutMs: number): Promise<void> {
-    this.#draining = true;
-    this.#pauseListeners();
-    for (const connection of this.#registry.withoutTunnel()) connection.abort();
-    if (this.#registry.size === 0) return;
-    const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
-    const deadline = setTimeout(() => {
-      for (const connection of this.#registry.everything()) connection.abort();
-    }, timeoutMs);
-    await empty;
-    clearTimeout(deadline);
+    await this.#frontend?.drain(timeoutMs);
   }
 
   get stats(): ProxyStats {
-    const { size: connections, handshakes, tunnels } = this.#registry;
-    return {
-      connections,
-      handshakes,
-      tunnels,
-      accepted: this.#accepted,
-      paused: this.#paused,
-      refusals: this.#refusals,
-    };
+    const counts = this.#frontend?.counts ?? NOTHING;
+    return { ...counts, relay: this.#frontend?.relay, refusals: this.#refusals };
   }
 
-  #listener(product: ProxyProduct): Listener {
-    const { host, ports, log } = this.#options;
-    return createListener(host, ports[product], (client) => this.#accept(client, product), log);
-  }
-
-  #accept(client: Socket, product: ProxyProduct): void {
-    const address = normalAddress(client.remoteAddress ?? '');
-    // Gone again before it was accepted, or accepted after the drain began.
-    if (address === undefined || this.#draining) return void client.destroy();
-    this.#accepted++;
-    this.#registry.add(new Connection(this.#host, client, address, product));
-    if (!this.#paused && this.#registry.size >= this.#maxConnections) this.#pause();
-  }
-
-  #authenticated(connection: Connection, key: AuthenticatedKey): boolean {
-    // It has closed meanwhile: nothing would ever take it out again.
-    if (!this.#registry.has(connection)) return true;
-    if (!this.#registry.authenticated(connection, key.keyId)) return false;
-    this.#watches.add(connection, key);
+  #admitted(member: Member, key: AuthenticatedKey): boolean {
+    if (!this.#members.add(member, key.keyId)) return false;
+    this.#watches.add(member, key);
     return true;
   }
 
@@ -196,27 +164,8 @@ class ProxyServer implements Proxy {
     else this.#options.recordRefusal(keyId, code, message);
   }
 
-  #closed(connection: Connection): void {
-    this.#registry.remove(connection);
-    if (connection.key !== undefined) this.#watches.remove(connection, connection.key);
-    const { size } = this.#registry;
-    if (this.#paused && !this.#draining && size <= this.#maxConnections * RESUME_SHARE) this.#resume();
-    if (size === 0) this.#onEmpty?.();
-  }
-
-  #pause(): void {
-    this.#paused = true;
-    this.#pauseListeners();
-    this.#options.log.warn({ connections: this.#registry.size }, 'too many connections: accepting is paused');
-  }
-
-  #pauseListeners(): void {
-    for (const listener of Object.values(this.#listeners)) listener.pause();
-  }
-
-  #resume(): void {
-    this.#paused = false;
-    for (const listener of Object.values(this.#listeners)) listener.resume();
-    this.#options.log.info({ connections: this.#registry.size }, 'accepting again');
+  #left(member: Member): void {
+    this.#members.delete(member);
+    if (member.key !== undefined) this.#watches.remove(member, member.key);
   }
 }

@@ -52,13 +52,19 @@ async function measure(start: () => Promise<Measured>): Promise<Sample> {
 
 console.log(machine());
 const server: Sample[] = [];
-const relay: Sample[] = [];
+const fast: Sample[] = [];
+const portable: Sample[] = [];
 for (let round = 0; round < ROUNDS; round += 1) {
   server.push(await measure(startFullServer));
-  relay.push(await measure(startBareRelay));
+  fast.push(await measure(() => startBareRelay('fast')));
+  portable.push(await measure(() => startBareRelay('portable')));
 }
 console.log(`${CONNECTIONS} idle connections, KB of RSS each: median [least..greatest] of ${ROUNDS} rounds`);
-for (const [name, list] of Object.entries({ passerelle: server, 'passerelle, relay only': relay })) {
+for (const [name, list] of Object.entries({
+  passerelle: server,
+  'fast relay only': fast,
+  'portable relay only': portable,
+})) {
   const columns = [list.map(({ all }) => all), list.map(({ beyondFirst }) => beyondFirst)] as const;
   console.log(
     `  ${name.padEnd(24)}${spread(columns[0], 1).padEnd(22)}beyond the first ${FIRST}: ${spread(columns[1], 1)}`,

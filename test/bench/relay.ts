@@ -63,7 +63,12 @@ const source = forkRole('source');
 const all: Contender[] = [direct];
 try {
   const { endless, short } = await answerOf<{ endless: number; short: number }>(source);
-  all.push(await startFullServer(), await startBareRelay(), ...(await startInstalled()));
+  all.push(
+    await startFullServer(),
+    await startBareRelay('fast'),
+    await startBareRelay('portable'),
+    ...(await startInstalled()),
+  );
   for (const connections of CONNECTIONS) {
     await compare(all, { kind: 'throughput', connections, sourcePort: endless });
   }

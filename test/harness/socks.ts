@@ -6,7 +6,8 @@ import { pino } from 'pino';
 import { createFence, type FenceOptions } from '../../src/egress.ts';
 import type { RefusalCode } from '../../src/errors.ts';
 import { parseExits } from '../../src/proxy/exits/config.ts';
-import { createProxy, type Proxy, type ProxyOptions } from '../../src/proxy/server.ts';
+import type { RelayChoice } from '../../src/proxy/chooseFrontend.ts';
+import { createProxy, type Proxy, type ProxyOptions, type RelayOptions } from '../../src/proxy/server.ts';
 import { GREETING, KEY, login, request } from './socksMessages.ts';
 import { createTestMeter, type TestMeter } from './socksMeter.ts';
 
@@ -33,7 +34,14 @@ interface TestProxyOptions {
   /** Comma list, as in EXITS_SHARED; of both products. */
   readonly exits?: string;
   readonly ports?: Partial<ProxyOptions['ports']>;
+  readonly relay?: RelayOptions;
 }
+
+/** The relay that the tests of this run are about. */
+export const RELAY: Exclude<RelayChoice, 'auto'> = process.env['TEST_RELAY'] === 'fast' ? 'fast' : 'portable';
+
+/** The worker's code. Compiling it anew for every proxy would take most of the tests' time. */
+const WORKER = new URL('../../dist/src/proxy/relay/fast/worker.js', import.meta.url);
 
 /** A proxy on free ports that may dial loopback, with an exact meter in memory. */
 export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
@@ -61,6 +69,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
     log: pino({ level: 'silent' }),
     limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
+    relay: { choice: RELAY, workerSource: WORKER, ...options.relay },
   });
   const { SHARED, DEDICATED } = await proxy.listen();
   own = [SHARED, DEDICATED];

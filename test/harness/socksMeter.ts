@@ -1,7 +1,9 @@
 import type { RefusalCode } from '../../src/errors.ts';
+import { createCellTable } from '../../src/metering/cells.ts';
+import { Division } from '../../src/metering/division.ts';
 import type { Direction, MeterSession, OpenSession, SessionHandlers } from '../../src/metering/session.ts';
 
-/** A meter without a ledger: one credit of bytes shared by all sessions, granted in pieces. */
+/** A meter without a ledger: one credit of bytes, divided among all sessions as the real one divides a lease. */
 export interface TestMeter {
   readonly openSession: OpenSession;
   readonly sessions: readonly TestSession[];
@@ -19,55 +21,116 @@ export interface TestSession extends MeterSession {
   readonly refunded: number;
 }
 
-/** @param credit bytes that may be spent; `endWhenEmpty` ends the sessions at the first spend that is not covered */
-export function createTestMeter(credit = Number.MAX_SAFE_INTEGER, endWhenEmpty?: RefusalCode): TestMeter {
+/** More than any test moves, and small enough for sums to stay exact. */
+const PLENTY = 2 ** 46;
+
+/**
+ * @param credit bytes of the product SHARED that may be spent
+ * @param endWhenEmpty ends the sessions when one waits and nothing is left anywhere
+ */
+export function createTestMeter(credit = PLENTY, endWhenEmpty?: RefusalCode): TestMeter {
   const sessions: Session[] = [];
-  const purse: Purse = { left: credit, emptied: () => undefined };
-  if (endWhenEmpty !== undefined) {
-    purse.emptied = () => setImmediate(() => sessions.forEach((session) => session.end(endWhenEmpty)));
-  }
+  const end = (reason: RefusalCode): void => sessions.forEach((session) => session.end(reason));
+  const purse = new Purse(() => {
+    if (endWhenEmpty !== undefined) end(endWhenEmpty);
+  });
+  purse.add(credit);
   return {
     sessions,
-    openSession: (key, product) => {
-      const session = new Session(key.keyId, key.accountId, product, purse);
+    openSession: (_key, product) => {
+      const session = new Session(purse.open(product));
       sessions.push(session);
       return Promise.resolve({ session });
     },
     spent: (direction) =>
       sessions.reduce((sum, session) => sum + (direction ? session.count(direction) : session.total), 0),
-    grant(bytes) {
-      purse.left += bytes;
-      for (const session of sessions) if (!session.closed) session.handlers?.granted();
-    },
-    end: (reason) => sessions.forEach((session) => session.end(reason)),
+    grant: (bytes) => purse.add(bytes),
+    end,
   };
 }
 
-interface Purse {
-  left: number;
-  emptied: () => void;
+const PRICE = 3;
+/** Milliseconds. */
+const LOOK_MS = 5;
+
+/** The division of a lease, without a ledger that renews it. */
+class Purse extends Division {
+  readonly #emptied: () => void;
+  #looking = false;
+
+  constructor(emptied: () => void) {
+    const cells = createCellTable((bytes) => new SharedArrayBuffer(bytes));
+    super({ cells, hour: () => 0, mayForward: () => true }, 1n, 1n);
+    this.#emptied = emptied;
+  }
+
+  add(bytes: number): void {
+    this.free += bytes * PRICE;
+    this.credited();
+  }
+
+  /** As the real meter does, looks soon whether some hold credit that they do not use. */
+  protected override starved(): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    setTimeout(() => {
+      this.#looking = false;
+      if (this.waiting.size === 0) return;
+      this.drain();
+      if (this.covers(PRICE) || this.spendable > 0) this.credited();
+      else this.#emptied();
+    }, LOOK_MS);
+  }
+
+  protected override changed(): void {
+    // Nothing is settled here.
+  }
+
+  protected override credited(): void {
+    for (const connection of Array.from(this.waiting)) {
+      if (!this.covers(connection.price)) continue;
+      this.waiting.delete(connection);
+      connection.resume();
+    }
+    if (this.waiting.size > 0) this.starved();
+  }
 }
 
+/** A session that checks how it is used. */
 class Session implements TestSession {
-  readonly keyId: bigint;
-  readonly accountId: bigint;
-  readonly product;
-  readonly slot = 0;
-  readonly cells = { granted: new Float64Array(1), up: new Float64Array(1), down: new Float64Array(1) };
   handlers: SessionHandlers | undefined;
   closed = false;
   refunded = 0;
-  readonly #purse: Purse;
+  readonly #inner: ReturnType<Purse['open']>;
+  /** What had been spent when it was closed: the cells are somebody else's then. */
+  #final: Readonly<Record<Direction, number>> | undefined;
 
-  constructor(keyId: bigint, accountId: bigint, product: MeterSession['product'], purse: Purse) {
-    this.keyId = keyId;
-    this.accountId = accountId;
-    this.product = product;
-    this.#purse = purse;
+  constructor(inner: ReturnType<Purse['open']>) {
+    this.#inner = inner;
+  }
+
+  get keyId(): bigint {
+    return this.#inner.keyId;
+  }
+
+  get accountId(): bigint {
+    return this.#inner.accountId;
+  }
+
+  get product(): MeterSession['product'] {
+    return this.#inner.product;
+  }
+
+  get cells(): MeterSession['cells'] {
+    return this.#inner.cells;
+  }
+
+  get slot(): number {
+    return this.#inner.slot;
   }
 
   count(direction: Direction): number {
-    return this.cells[direction][0] ?? 0;
+    return this.#final?.[direction] ?? this.cells[direction][this.slot] ?? 0;
   }
 
   get total(): number {
@@ -76,31 +139,41 @@ class Session implements TestSession {
 
   spend(direction: Direction, bytes: number): number {
     if (this.closed) throw new Error('spent after close');
-    const allowed = Math.min(bytes, this.#purse.left);
-    this.#purse.left -= allowed;
-    this.cells[direction][0] = this.count(direction) + allowed;
-    if (allowed < bytes) this.#purse.emptied();
-    return allowed;
+    return this.#inner.spend(direction, bytes);
+  }
+
+  request(bytes: number): number {
+    if (this.closed) throw new Error('requested after close');
+    return this.#inner.request(bytes);
+  }
+
+  acknowledged(): void {
+    this.#inner.acknowledged();
   }
 
   refund(direction: Direction, bytes: number): void {
     if (this.closed) throw new Error('refunded after close');
     if (bytes <= 0 || bytes > this.count(direction)) throw new Error(`refund of ${bytes}`);
     this.refunded += bytes;
-    this.#purse.left += bytes;
-    this.cells[direction][0] = this.count(direction) - bytes;
+    this.#inner.refund(direction, bytes);
   }
 
   attach(handlers: SessionHandlers): void {
     if (this.handlers !== undefined) throw new Error('attached twice');
     this.handlers = handlers;
+    this.#inner.attach(handlers);
   }
 
   end(reason: RefusalCode): void {
-    if (!this.closed) this.handlers?.ended(reason);
+    if (!this.closed) this.#inner.end(reason);
   }
 
   close(): void {
+    if (this.closed) return;
     this.closed = true;
+    this.#final = { up: this.count('up'), down: this.count('down') };
+    const { granted } = this.cells;
+    if (this.total > (granted[this.slot] ?? 0)) throw new Error('more was spent than granted');
+    this.#inner.close();
   }
 }

@@ -90,7 +90,7 @@ test('many stalled readers: what the process holds does not grow with them', asy
   await until(() => {
     const settled = last === proxy.meter.spent('down');
     last = proxy.meter.spent('down');
-    return settled && last > 0;
+    return settled && proxy.meter.sessions.every((session) => (session.handlers?.unaccepted?.('down') ?? 0) > 0);
   }, 'all stalled');
   collectGarbage();
   // One read buffer each, and what the clients had received before they stalled.

@@ -32,6 +32,7 @@ test.each([0, 1, 2_047, 1_234_567])('a download with credit for %i bytes gets no
   expect(received).toBeLessThanOrEqual(credit);
   expect(meter.spent()).toBeLessThanOrEqual(credit);
   expect(received).toBeLessThanOrEqual(meter.spent());
+  await until(() => proxy.proxy.stats.connections === 0, 'closed');
   expect(proxy.refusals).toEqual(['OUT_OF_CREDIT']);
 });
 
@@ -46,7 +47,7 @@ test('an upload with credit for 1,000,000 bytes delivers no byte more', async ()
   using client = await openTunnel(proxy.port, target.port);
   client.socket.write(Buffer.alloc(4_000_000));
   await client.over;
-  await until(() => target.sockets.size === 0, 'target closed');
+  await until(() => target.sockets.size === 0 && proxy.proxy.stats.connections === 0, 'closed');
   expect(received).toBeLessThanOrEqual(1_000_000);
   expect(meter.spent('up')).toBeLessThanOrEqual(1_000_000);
   expect(proxy.refusals).toEqual(['LIMIT_DAY']);

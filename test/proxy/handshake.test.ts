@@ -20,7 +20,7 @@ describe('method selection', () => {
     expect([...(await client.take(2))]).toEqual(answer);
     if (answer[1] !== 0xff) return;
     expect((await client.rest()).length).toBe(0);
-    expect(proxy.proxy.stats.refusals.get('NO_CREDENTIALS')).toBe(1);
+    await until(() => proxy.proxy.stats.refusals.get('NO_CREDENTIALS') === 1, 'counted');
     expect(proxy.refusals).toEqual([]);
   });
 });

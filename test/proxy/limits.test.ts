@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 
 import { expect, test } from 'vitest';
 
-import { openTunnel, RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
+import { openTunnel, RawClient, RELAY, startPeer, startProxy, until } from '../harness/socks.ts';
 import { GREETING, login, request } from '../harness/socksMessages.ts';
 
 const silent = (): ReturnType<typeof startPeer> => startPeer((socket) => socket.on('end', () => socket.end()).resume());
@@ -26,10 +26,14 @@ test('at the limit of descriptors accepting stops, and goes on when connections 
   await using target = await silent();
   await using proxy = await startProxy({ limits: { maxDescriptors: 20 } });
   const clients = await Promise.all(Array.from({ length: 10 }, () => openTunnel(proxy.port, target.port)));
-  expect(proxy.proxy.stats.paused).toBe(true);
-  const refused = connect(proxy.port, '127.0.0.1');
-  const error = await new Promise((resolve) => refused.once('error', resolve));
-  expect(error).toMatchObject({ code: 'ECONNREFUSED' });
+  await until(() => proxy.proxy.stats.paused, 'paused');
+  const excess = connect(proxy.port, '127.0.0.1');
+  const outcome = await new Promise((resolve) =>
+    excess.once('connect', () => resolve('waits')).once('error', ({ message }) => resolve(message)),
+  );
+  // The fast relay leaves clients in the kernel's queue, which Node's listeners cannot.
+  expect(outcome).toMatch(RELAY === 'fast' ? 'waits' : 'ECONNREFUSED');
+  excess.destroy();
   const before = process.cpuUsage();
   await new Promise((resolve) => setTimeout(resolve, 200));
   // Waiting costs nothing: a busy loop would take all of it.

@@ -49,13 +49,13 @@ export async function startFullServer(): Promise<Contender & { readonly pid: num
   };
 }
 
-/** The portable relay with a meter that only counts: the difference is what leases and settlements cost. */
-export async function startBareRelay(): Promise<Contender & { readonly pid: number }> {
-  const child = forkRole('bare');
+/** One of our relays with a meter in memory: the difference to the server is what settlements cost. */
+export async function startBareRelay(relay: 'fast' | 'portable'): Promise<Contender & { readonly pid: number }> {
+  const child = forkRole(relay);
   const { port } = await answerOf<{ port: number }>(child);
   if (child.pid === undefined) throw new Error('the relay has no process');
   return {
-    ...{ name: 'passerelle, relay only', method: 'password', key: KEY, port, pid: child.pid },
+    ...{ name: `${relay} relay only`, method: 'password', key: KEY, port, pid: child.pid },
     async [Symbol.asyncDispose]() {
       const gone = once(child, 'exit');
       child.disconnect();

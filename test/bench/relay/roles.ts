@@ -50,8 +50,8 @@ async function source(): Promise<object> {
 }
 
 /** Our proxy alone, with the exact in-memory meter of the tests and no database. */
-async function bare(): Promise<object> {
-  const { port } = await startProxy({ limits: { maxConnectionsPerKey: 10_000 } });
+async function bare(choice: 'fast' | 'portable'): Promise<object> {
+  const { port } = await startProxy({ limits: { maxConnectionsPerKey: 10_000 }, relay: { choice } });
   return { port };
 }
 
@@ -144,7 +144,12 @@ function listen(server: Server): Promise<number> {
   );
 }
 
-const ROLES = { source, bare, load: () => load(JSON.parse(process.argv[3] ?? '') as Load) };
+const ROLES = {
+  source,
+  fast: () => bare('fast'),
+  portable: () => bare('portable'),
+  load: () => load(JSON.parse(process.argv[3] ?? '') as Load),
+};
 
 export type Role = keyof typeof ROLES;
 

@@ -1,0 +1,74 @@
+import type { AddressInfo } from 'node:net';
+
+import type { Fence } from '../egress.ts';
+import type { RefusalCode } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
+import type { Product } from '../units.ts';
+import type { Journey, JourneyPlan } from './exits/journey.ts';
+import type { Authentication } from './handshake.ts';
+
+/** What the data plane sells; the browser gateway sells the rest. */
+export type ProxyProduct = Exclude<Product, 'BROWSER'>;
+
+/** A connection as the proxy keeps it by its key. */
+export interface Member {
+  readonly product: ProxyProduct;
+  /** Set when it is authenticated. */
+  readonly key: AuthenticatedKey | undefined;
+  /** Ends the connection at once, whatever it is doing. */
+  abort(): void;
+}
+
+/** Who decides, whatever carries the bytes: what every frontend needs of the proxy. */
+export interface House {
+  /** At once when the key is known already. */
+  readonly authenticate: (
+    username: string,
+    clientAddress: string,
+    product: Product,
+  ) => Authentication | Promise<Authentication>;
+  readonly openSession: OpenSession;
+  readonly fence: Fence;
+  readonly log: Logger;
+  readonly idleTimeoutMs: number;
+  /** Finds upstream proxies; everything but our own listeners. */
+  readonly resolveUpstream: Fence['resolve'];
+  journey(product: ProxyProduct, plan: JourneyPlan): Journey;
+  /**
+   * @param keyId absent when the refusal cannot be attributed to a key
+   * @param message more precise than the catalogue's
+   */
+  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
+  /** The connection belongs to a key from now on. @returns false when the key has too many */
+  admitted(member: Member, key: AuthenticatedKey): boolean;
+  /** The connection is over, whether it was admitted or not. */
+  left(member: Member): void;
+}
+
+/** For gauges and counters. */
+export interface FrontendCounts {
+  readonly connections: number;
+  /** Connections without a valid key so far. */
+  readonly handshakes: number;
+  readonly tunnels: number;
+  /** Since the start. */
+  readonly accepted: number;
+  /** Nothing is accepted, because there are too many connections. */
+  readonly paused: boolean;
+  /** Relay workers that crashed and were replaced, since the start. */
+  readonly crashes: number;
+}
+
+/** Where clients come in: the listeners and all connections behind them, by one of the two relays. */
+export interface Frontend {
+  readonly relay: 'fast' | 'portable';
+  /** @throws Error when a port cannot be bound; none is left open then */
+  listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>>;
+  /**
+   * Stops accepting, ends what is no tunnel yet, lets the tunnels end by themselves for `timeoutMs`,
+   * then cuts them. Afterwards nothing is left.
+   */
+  drain(timeoutMs: number): Promise<void>;
+  readonly counts: FrontendCounts;
+}

@@ -1,0 +1,115 @@
+import { constants } from 'node:os';
+
+import type { DialFailure } from '../relay.ts';
+import { encodeAddress } from './address.ts';
+import { TARGET, type Hub } from './hub.ts';
+import { EINPROGRESS, K } from './syscalls.ts';
+
+/** Milliseconds for all attempts to reach a target. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Seconds of silence before the system probes whether a target is still there. */
+const KEEP_ALIVE_SECONDS = 60;
+
+const { ECONNREFUSED, ECONNRESET, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT } = constants.errno;
+
+/** Everything else, a silent target included, is "host unreachable" like an unknown name. */
+const FAILURES: ReadonlyMap<number, DialFailure> = new Map<number, DialFailure>([
+  [ECONNREFUSED, 'CONNECTION_REFUSED'],
+  [ECONNRESET, 'CONNECTION_REFUSED'],
+  [ENETUNREACH, 'NETWORK_UNREACHABLE'],
+  [ENETDOWN, 'NETWORK_UNREACHABLE'],
+  [EADDRNOTAVAIL, 'NETWORK_UNREACHABLE'],
+  [EAFNOSUPPORT, 'NETWORK_UNREACHABLE'],
+]);
+
+const ONE = Int32Array.of(1);
+const KEEP_ALIVE = Int32Array.of(KEEP_ALIVE_SECONDS);
+
+/** Connects to the first of some addresses that answers. */
+export class Dial {
+  readonly #hub: Hub;
+  readonly #id: number;
+  readonly #addresses: readonly string[];
+  readonly #port: number;
+  readonly #deadline: number;
+  #index = 0;
+  #fd = -1;
+  /** When the present attempt is given up. */
+  #due = 0;
+  #failure: DialFailure = 'HOST_UNREACHABLE';
+
+  constructor(hub: Hub, id: number, addresses: readonly string[], port: number) {
+    this.#hub = hub;
+    this.#id = id;
+    this.#addresses = addresses;
+    this.#port = port;
+    this.#deadline = hub.now + CONNECT_TIMEOUT_MS;
+  }
+
+  /** The socket of the present attempt. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  get due(): number {
+    return this.#due;
+  }
+
+  /** What to reply when the last attempt has failed. */
+  get failure(): DialFailure {
+    return this.#failure;
+  }
+
+  /** Begins the next attempt. @returns false when there is none left */
+  next(): boolean {
+    this.drop();
+    while (this.#index < this.#addresses.length) {
+      // An address that swallows packets leaves the ones after it their share of the time.
+      const share = (this.#deadline - this.#hub.now) / (this.#addresses.length - this.#index);
+      const address = this.#addresses[this.#index++] ?? '';
+      this.#due = this.#hub.now + share;
+      if (this.#connect(address)) return true;
+      this.drop();
+    }
+    return false;
+  }
+
+  /** Looks at an attempt after an event. @returns whether the target is connected */
+  connected(): boolean {
+    const value = new Int32Array(1);
+    const { calls } = this.#hub;
+    calls.getsockopt(this.#fd, K.SOL_SOCKET, K.SO_ERROR, value, Uint32Array.of(value.byteLength));
+    const [errno = 0] = value;
+    if (errno !== 0) this.#failed(errno);
+    return errno === 0;
+  }
+
+  /** The present attempt took too long. */
+  expired(): void {
+    this.#failure = 'TIMED_OUT';
+  }
+
+  /** Gives the socket of the present attempt up. */
+  drop(): void {
+    if (this.#fd >= 0) this.#hub.descriptors.close(this.#fd);
+    this.#fd = -1;
+  }
+
+  #connect(address: string): boolean {
+    const { calls, descriptors } = this.#hub;
+    const { family, bytes } = encodeAddress(address, this.#port);
+    const fd = calls.socket(family, K.SOCK_STREAM | K.NONBLOCK | K.CLOEXEC, 0);
+    if (fd < 0) return this.#failed(calls.errno());
+    this.#fd = descriptors.add(fd);
+    calls.setsockopt(fd, K.IPPROTO_TCP, K.TCP_NODELAY, ONE, ONE.byteLength);
+    calls.setsockopt(fd, K.SOL_SOCKET, K.SO_KEEPALIVE, ONE, ONE.byteLength);
+    calls.setsockopt(fd, K.IPPROTO_TCP, K.TCP_KEEPIDLE, KEEP_ALIVE, KEEP_ALIVE.byteLength);
+    if (calls.connect(fd, bytes, bytes.length) < 0 && calls.errno() !== EINPROGRESS) return this.#failed(calls.errno());
+    return this.#hub.watch(fd, this.#id, TARGET) || this.#failed(calls.errno());
+  }
+
+  #failed(errno: number): false {
+    this.#failure = FAILURES.get(errno) ?? 'HOST_UNREACHABLE';
+    return false;
+  }
+}

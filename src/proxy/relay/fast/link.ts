@@ -1,0 +1,238 @@
+import type { LeaseCells } from '../../../metering/session.ts';
+import { Negotiation, type Move } from '../../negotiation.ts';
+import { encodeVerdict, type Verdict } from '../../answers.ts';
+import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
+import { decodeAddress, SOCKADDR_BYTES } from './address.ts';
+import { ClientSocket, resetOnClose } from './clientSocket.ts';
+import { Dial } from './dial.ts';
+import { CLIENT, type Hub, type Side } from './hub.ts';
+import { K } from './syscalls.ts';
+import type { Timed } from './timers.ts';
+import { Tunnel, type TunnelOwner } from './tunnel.ts';
+
+/** Milliseconds from the connection until the request is complete. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Milliseconds that the main thread has to decide about a request; its own limits are shorter. */
+const OPEN_TIMEOUT_MS = 30_000;
+/** Milliseconds that a refused client has to read its answer and close. */
+const LINGER_MS = 1_000;
+
+const FAULTS = K.EPOLLERR;
+
+/** `ASKING`: the main thread decides, about the key or about the request. */
+type Stage = 'NEGOTIATING' | 'JUDGED' | 'ASKING' | 'DIALLING' | 'RELAYING' | 'LINGERING' | 'CLOSED';
+
+/** One client in a relay worker, from its greeting until both sides are closed. */
+export class Link implements Timed, TunnelOwner {
+  readonly id: number;
+  due = 0;
+  tick = 0;
+  readonly #hub: Hub;
+  readonly #client: ClientSocket;
+  readonly #clientAddress: string;
+  readonly #product: number;
+  readonly #negotiation = new Negotiation();
+  #stage: Stage = 'NEGOTIATING';
+  #username = '';
+  #announced = false;
+  #dial: Dial | undefined;
+  #place: { readonly cells: LeaseCells; readonly slot: number } | undefined;
+  #tunnel: Tunnel | undefined;
+  #targetFd = -1;
+
+  constructor(hub: Hub, id: number, client: { fd: number; address: string; product: number }) {
+    this.#hub = hub;
+    this.id = id;
+    this.#client = new ClientSocket(hub, client.fd);
+    this.#clientAddress = client.address;
+    this.#product = client.product;
+    hub.timers.set(this, hub.now + HANDSHAKE_TIMEOUT_MS);
+  }
+
+  /** Without a valid key so far. */
+  get anonymous(): boolean {
+    return this.#stage === 'NEGOTIATING' || this.#stage === 'JUDGED';
+  }
+
+  get relaying(): boolean {
+    return this.#stage === 'RELAYING';
+  }
+
+  event(side: Side, bits: number): void {
+    if (this.#tunnel !== undefined) this.#tunnel.event(side, bits);
+    else if (side !== CLIENT) this.#dialled(bits);
+    else if (this.#stage === 'NEGOTIATING') this.#receive();
+    else if (this.#stage === 'LINGERING') this.#linger();
+    else if ((bits & FAULTS) !== 0) this.abort();
+    else this.#client.readable = true;
+  }
+
+  expired(): void {
+    if (this.#stage === 'DIALLING') {
+      this.#dial?.expired();
+      this.#nextAttempt();
+    } else if (this.#stage === 'LINGERING') {
+      this.#close();
+    } else {
+      this.abort();
+    }
+  }
+
+  /** The main thread has judged the key. */
+  judged(good: boolean): void {
+    if (this.#stage !== 'JUDGED') return;
+    if (!good) return this.#finish(NOT_AUTHENTICATED);
+    this.#hub.learn(this.#username, this.#product);
+    this.#stage = 'NEGOTIATING';
+    this.#client.send(AUTHENTICATED);
+    this.#advance();
+    if (this.#stage === 'NEGOTIATING') this.#receive();
+  }
+
+  refused(verdict: Verdict): void {
+    if (this.#stage !== 'JUDGED' && this.#stage !== 'ASKING') return;
+    this.#finish(encodeVerdict(this.#negotiation.answers, verdict));
+  }
+
+  dial(addresses: readonly string[], port: number, cells: LeaseCells, slot: number): void {
+    if (this.#stage !== 'ASKING') return;
+    this.#stage = 'DIALLING';
+    this.#place = { cells, slot };
+    this.#dial = new Dial(this.#hub, this.id, addresses, port);
+    this.#nextAttempt();
+  }
+
+  granted(): void {
+    this.#tunnel?.granted();
+  }
+
+  active(): void {
+    this.due = this.#hub.now + this.#hub.idleTimeoutMs;
+  }
+
+  finished(): void {
+    this.#close();
+  }
+
+  failed(): void {
+    this.abort();
+  }
+
+  /** Cuts both sides at once. */
+  abort(): void {
+    if (this.#stage === 'CLOSED') return;
+    const told = this.#tunnel?.stop();
+    // A socket that has sent its end has nothing to tell any more.
+    if (told?.client !== true) resetOnClose(this.#hub, this.#client.fd);
+    if (told?.target !== true && this.#targetFd >= 0) resetOnClose(this.#hub, this.#targetFd);
+    this.#close();
+  }
+
+  #receive(): void {
+    while (this.#stage === 'NEGOTIATING') {
+      const received = this.#client.ended ? 'FAILED' : this.#client.receive();
+      if (received === 'FAILED') return this.abort();
+      if (received === 'NOTHING') return;
+      this.#advance();
+    }
+  }
+
+  /** Takes the messages that are complete. */
+  #advance(): void {
+    while (this.#stage === 'NEGOTIATING') {
+      const decoded = this.#negotiation.read(this.#client.waiting);
+      if (decoded === undefined) return;
+      this.#client.waiting = this.#client.waiting.subarray(decoded.length);
+      this.#move(decoded.message);
+    }
+  }
+
+  #move(move: Move): void {
+    if (move.kind === 'SEND') this.#client.send(move.answer);
+    else if (move.kind === 'LOGIN') this.#login(move.username);
+    else if (move.kind === 'CONNECT') this.#ask(move.request.host, move.request.port);
+    else if (move.kind === 'LOGIN_AND_CONNECT') {
+      // The main thread judges the key with the request; that is one round trip.
+      this.#username = move.username;
+      this.#ask(move.request.host, move.request.port);
+    } else {
+      if (move.noCredentials) this.#hub.report(['REFUSED', 'NO_CREDENTIALS']);
+      if (move.answer === undefined) this.abort();
+      else this.#finish(move.answer);
+    }
+  }
+
+  /** A key that was good a moment ago is believed for this answer; the request is judged in any case. */
+  #login(username: string): void {
+    this.#username = username;
+    if (this.#hub.knows(username, this.#product)) return void this.#client.send(AUTHENTICATED);
+    this.#stage = 'JUDGED';
+    this.#announced = true;
+    this.#hub.report(['AUTHENTICATE', this.id, username, this.#clientAddress, this.#product]);
+  }
+
+  #ask(host: string, port: number): void {
+    this.#stage = 'ASKING';
+    this.#announced = true;
+    this.#hub.timers.set(this, this.#hub.now + OPEN_TIMEOUT_MS);
+    this.#hub.report(['OPEN', this.id, this.#username, this.#clientAddress, this.#product, host, port]);
+  }
+
+  #nextAttempt(): void {
+    if (this.#dial === undefined) return;
+    if (this.#dial.next()) this.#hub.timers.set(this, this.#dial.due);
+    else this.#finish(this.#negotiation.answers.failed(this.#dial.failure));
+  }
+
+  #dialled(bits: number): void {
+    if (this.#dial === undefined || (bits & (K.EPOLLOUT | K.EPOLLERR | K.EPOLLHUP)) === 0) return;
+    if (this.#dial.connected()) this.#relay(this.#dial.fd);
+    else this.#nextAttempt();
+  }
+
+  #relay(fd: number): void {
+    const place = this.#place;
+    if (place === undefined) return this.abort();
+    this.#targetFd = fd;
+    this.#dial = undefined;
+    this.#stage = 'RELAYING';
+    this.#hub.relaying();
+    this.#hub.timers.set(this, this.#hub.now + this.#hub.idleTimeoutMs);
+    if (!this.#succeed(fd)) return this.abort();
+    const ends = { client: this.#client, target: { fd, readable: true, writable: true } };
+    this.#client.readable = true;
+    this.#tunnel = new Tunnel(this.#hub, this, ends, place.cells, place.slot);
+    this.#tunnel.begin(this.#client.take(), this.#client.ended);
+  }
+
+  /** The reply of success carries the address dialled from. @returns whether it was sent */
+  #succeed(fd: number): boolean {
+    const address = Buffer.alloc(SOCKADDR_BYTES);
+    this.#hub.calls.getsockname(fd, address, Uint32Array.of(SOCKADDR_BYTES));
+    const local = decodeAddress(address);
+    return this.#client.send(this.#negotiation.answers.opened(local));
+  }
+
+  /** Sends the last answer and closes, so that the answer arrives. */
+  #finish(answer: Uint8Array): void {
+    this.#dial?.drop();
+    this.#dial = undefined;
+    this.#stage = 'LINGERING';
+    this.#client.end(answer);
+    this.#hub.timers.set(this, this.#hub.now + LINGER_MS);
+    this.#linger();
+  }
+
+  #linger(): void {
+    if (this.#client.swallow()) this.#close();
+  }
+
+  #close(): void {
+    this.#stage = 'CLOSED';
+    this.#tunnel?.stop();
+    this.#dial?.drop();
+    this.#client.close();
+    if (this.#targetFd >= 0) this.#hub.descriptors.close(this.#targetFd);
+    this.#hub.closed(this.id, { announced: this.#announced, relayed: this.#targetFd >= 0 });
+  }
+}

@@ -1,0 +1,224 @@
+import type { MessagePort } from 'node:worker_threads';
+import { receiveMessageOnPort } from 'node:worker_threads';
+
+import type { LeaseCells } from '../../../metering/session.ts';
+import { Acceptor, type Accepted } from './acceptor.ts';
+import { Descriptors } from './descriptors.ts';
+import type { Flow } from './flow.ts';
+import { GoodNames } from './goodNames.ts';
+import { CLIENT, type Hub, type Side } from './hub.ts';
+import { Link } from './link.ts';
+import { FAST_PRODUCTS, FIGURE, type Order, type Report, type WorkerStart } from './messages.ts';
+import { CarrierPool } from './pipes.ts';
+import { Poller, type Listeners } from './poller.ts';
+import type { Syscalls } from './syscalls.ts';
+import { Table } from './table.ts';
+import { Timers } from './timers.ts';
+
+/** The largest read of a handshake: bounds what is kept of early data. */
+const SCRATCH_BYTES = 16_384;
+/** Milliseconds of moving bytes before events and orders are looked at again. */
+const TURN_MS = 2;
+/** Handshakes without a valid key at once; beyond it the oldest make room. */
+const MAX_ANONYMOUS = 8_192;
+/** How many of the oldest make room at once, so that not every client costs a look at all of them. */
+const ROOM = 256;
+/** `special` index of the eventfd; the listeners come first. */
+const BELL = FAST_PRODUCTS.length;
+
+type LinkOrder = Exclude<Order, readonly ['SLAB' | 'FORGET' | 'DRAIN' | 'ABORT_ALL' | 'LOWERED', ...unknown[]]>;
+
+/** A relay worker: one thread that never waits for anything but its epoll instance. */
+export class Loop implements Hub {
+  readonly calls: Syscalls;
+  readonly scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  readonly descriptors: Descriptors;
+  readonly carriers: CarrierPool;
+  readonly timers: Timers;
+  readonly idleTimeoutMs: number;
+  now = performance.now();
+  readonly #port: MessagePort;
+  readonly #start: WorkerStart;
+  readonly #poller: Poller;
+  readonly #acceptor: Acceptor;
+  readonly #links = new Table<Link>();
+  readonly #names = new GoodNames();
+  readonly #slabs: LeaseCells[] = [];
+  readonly #listeners: Listeners;
+  /** Ids of clients in the order in which they came, for the oldest handshake; some have moved on. */
+  #anonymous: number[] = [];
+  #turns: Flow[] = [];
+  #reports: Report[] = [];
+  #received: number;
+  #open = 0;
+  #draining = false;
+
+  constructor(calls: Syscalls, port: MessagePort, start: WorkerStart) {
+    this.calls = calls;
+    this.#port = port;
+    this.#start = start;
+    this.idleTimeoutMs = start.idleTimeoutMs;
+    this.#received = start.posted;
+    this.descriptors = new Descriptors(calls, start.shared.descriptors);
+    this.carriers = new CarrierPool(calls, this.descriptors, start.maxPipes);
+    this.timers = new Timers((id) => this.#links.find(id), this.now);
+    this.#poller = new Poller(calls, this.descriptors);
+    this.#poller.watchSpecial(start.bell, BELL);
+    this.#acceptor = new Acceptor({
+      ...start,
+      calls,
+      descriptors: this.descriptors,
+      poller: this.#poller,
+      accepted: (client) => this.#accepted(client),
+    });
+    this.#listeners = {
+      connection: (slot, generation, side, bits) => this.#links.at(slot, generation)?.event(side, bits),
+      special: (index) => this.#special(index),
+    };
+  }
+
+  /** Works until it is told to drain and nothing is left. */
+  run(): void {
+    // An empty batch: it only says that the worker is there.
+    this.#port.postMessage([]);
+    while (!this.#draining || this.#open > 0) this.#turn();
+    this.#flush();
+    this.descriptors.closeAll();
+  }
+
+  watch(fd: number, id: number, side: Side): boolean {
+    return this.#poller.watch(fd, id, side);
+  }
+
+  queue(flow: Flow): void {
+    if (flow.queued) return;
+    flow.queued = true;
+    this.#turns.push(flow);
+  }
+
+  report(report: Report): void {
+    this.#reports.push(report);
+  }
+
+  knows(username: string, product: number): boolean {
+    return this.#names.has(username, product, this.now);
+  }
+
+  learn(username: string, product: number): void {
+    this.#names.add(username, product, this.now);
+  }
+
+  relaying(): void {
+    Atomics.add(this.#start.shared.figures, FIGURE.RELAYED, 1);
+  }
+
+  closed(id: number, { announced, relayed }: { readonly announced: boolean; readonly relayed: boolean }): void {
+    const { figures, open, index } = this.#start.shared;
+    this.#links.delete(id);
+    this.#open--;
+    Atomics.sub(open, index, 1);
+    if (announced) this.#reports.push(['CLOSED', id, relayed]);
+    else Atomics.add(figures, FIGURE.VANISHED, 1);
+  }
+
+  #turn(): void {
+    const { figures } = this.#start.shared;
+    Atomics.store(figures, FIGURE.ASLEEP, 1);
+    // Whoever posts after this look finds the worker asleep and rings.
+    const busy = this.#turns.length > 0 || Atomics.load(figures, FIGURE.POSTED) !== this.#received;
+    this.#poller.wait(busy ? 0 : this.timers.sleepMs(performance.now()), this.#listeners);
+    Atomics.store(figures, FIGURE.ASLEEP, 0);
+    this.now = performance.now();
+    while (Atomics.load(figures, FIGURE.POSTED) !== this.#received) this.#obeyAll();
+    this.timers.advance(this.now);
+    this.#move();
+    if (!this.#draining) this.#acceptor.check(this.now);
+    this.#flush();
+  }
+
+  /** Gives every flow its turn, in order, until the time is over. */
+  #move(): void {
+    const until = this.now + TURN_MS;
+    let flows = this.#turns;
+    while (flows.length > 0) {
+      this.#turns = [];
+      for (const [index, flow] of flows.entries()) {
+        if (performance.now() >= until) {
+          this.#turns = [...flows.slice(index), ...this.#turns];
+          return;
+        }
+        flow.queued = false;
+        flow.owner.pump(flow);
+      }
+      flows = this.#turns;
+    }
+  }
+
+  #special(index: number): void {
+    if (index !== BELL) return this.#acceptor.ready(index, this.now);
+    this.calls.read(this.#start.bell, this.scratch, 8);
+  }
+
+  #accepted(client: Accepted): void {
+    const link = new Link(this, this.#links.nextId(), client);
+    this.#links.set(link);
+    this.#open++;
+    if (!this.watch(client.fd, link.id, CLIENT)) return link.abort();
+    this.#anonymous.push(link.id);
+    if (this.#anonymous.length > MAX_ANONYMOUS) this.#makeRoom();
+  }
+
+  /** Forgets those that are through; if too many are not, the oldest goes. */
+  #makeRoom(): void {
+    const anonymous = this.#anonymous.filter((id) => this.#links.find(id)?.anonymous === true);
+    const excess = anonymous.length > MAX_ANONYMOUS - ROOM ? ROOM : 0;
+    for (const id of anonymous.slice(0, excess)) this.#links.find(id)?.abort();
+    this.#anonymous = anonymous.slice(excess);
+  }
+
+  #obeyAll(): void {
+    const received = receiveMessageOnPort(this.#port);
+    if (received === undefined) return;
+    const orders = received.message as readonly Order[];
+    this.#received = (this.#received + 1) | 0;
+    for (const order of orders) this.#obey(order);
+  }
+
+  #obey(order: Order): void {
+    const kind = order[0];
+    if (kind === 'SLAB') this.#slabs[order[1]] = order[2];
+    else if (kind === 'FORGET') this.#names.forget(order[1], FAST_PRODUCTS.length);
+    else if (kind === 'DRAIN') this.#drain();
+    else if (kind === 'ABORT_ALL') for (const link of this.#links.all()) link.abort();
+    // Nothing is being spent while orders are read: from here on the lower value is the one that counts.
+    else if (kind === 'LOWERED') this.report(['ACKNOWLEDGED', order[1]]);
+    else this.#obeyFor(order);
+  }
+
+  #obeyFor(order: LinkOrder): void {
+    const link = this.#links.find(order[1]);
+    if (link === undefined) return;
+    if (order[0] === 'AUTHENTICATED') link.judged(true);
+    else if (order[0] === 'DENIED') link.judged(false);
+    else if (order[0] === 'REFUSE') link.refused(order[2]);
+    else if (order[0] === 'GRANTED') link.granted();
+    else if (order[0] === 'ABORT') link.abort();
+    else {
+      const cells = this.#slabs[order[2]];
+      if (cells !== undefined) link.dial(order[5], order[4], cells, order[3]);
+    }
+  }
+
+  #drain(): void {
+    this.#draining = true;
+    this.#acceptor.stop();
+    for (const link of this.#links.all()) if (!link.relaying) link.abort();
+  }
+
+  #flush(): void {
+    if (this.#reports.length === 0) return;
+    const reports = this.#reports;
+    this.#reports = [];
+    this.#port.postMessage(reports);
+  }
+}

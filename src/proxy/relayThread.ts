@@ -1,0 +1,83 @@
+import { writeSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+
+import { FIGURE, type Order, type Report, type WorkerStart } from './relay/fast/messages.ts';
+
+/** What goes into an eventfd to wake whoever waits for it. */
+const RING = Buffer.from(BigUint64Array.of(1n).buffer);
+
+/** Compiles sources on the way: a development dependency. */
+const TSX = 'tsx/esm/api';
+
+/** What a relay worker tells. */
+export interface ThreadListeners {
+  readonly reported: (report: Report) => void;
+  /** The thread has ended; everything it had reported was told before. @param error why, unless it was told to */
+  readonly ended: (error: Error | undefined) => void;
+}
+
+/** A relay worker as the main thread sees it: orders go in, reports come out, both in batches. */
+export class RelayThread {
+  /** Resolves when it works; rejects when it could not be started. */
+  readonly ready: Promise<void>;
+  readonly #worker: Worker;
+  readonly #figures: Int32Array;
+  readonly #bell: number;
+  #orders: Order[] = [];
+  #ended = false;
+
+  /** @param source the worker's code, when it is not the usual one */
+  constructor(start: WorkerStart, listeners: ThreadListeners, source?: URL) {
+    this.#figures = start.shared.figures;
+    this.#bell = start.bell;
+    this.#worker = spawn(start, source);
+    let error: Error | undefined;
+    this.#worker.on('error', (thrown: Error) => (error = thrown));
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (reports: readonly Report[]) => {
+        // The first batch is empty: it only says that the worker is there.
+        resolve();
+        for (const report of reports) listeners.reported(report);
+      });
+      this.#worker.on('exit', (code) => {
+        this.#ended = true;
+        if (code !== 0) error ??= new Error(`a relay worker ended with code ${code}`);
+        reject(error ?? new Error('a relay worker ended early'));
+        listeners.ended(error);
+      });
+    });
+    // Whoever waits for it hears of it; nobody has to.
+    this.ready.catch(() => undefined);
+  }
+
+  /** Sends an order with the others of this turn of the event loop. */
+  order(order: Order): void {
+    if (this.#ended) return;
+    if (this.#orders.length === 0) setImmediate(() => this.#flush());
+    this.#orders.push(order);
+  }
+
+  /** Ends the thread at once. */
+  terminate(): void {
+    void this.#worker.terminate();
+  }
+
+  #flush(): void {
+    const orders = this.#orders;
+    this.#orders = [];
+    if (this.#ended) return;
+    this.#worker.postMessage(orders);
+    Atomics.add(this.#figures, FIGURE.POSTED, 1);
+    if (Atomics.exchange(this.#figures, FIGURE.ASLEEP, 0) === 1) writeSync(this.#bell, RING);
+  }
+}
+
+/** The worker's code: compiled it lies beside this file, else it is a source that tsx compiles (tests, `npm run dev`). */
+function spawn(workerData: WorkerStart, source = new URL('./relay/fast/worker.ts', import.meta.url)): Worker {
+  const options = { workerData, execArgv: [], name: 'relay' };
+  const compiled = import.meta.url.endsWith('.js') ? new URL(source.href.replace(/\.ts$/, '.js')) : source;
+  if (compiled.href.endsWith('.js')) return new Worker(compiled, options);
+  const [loader, file] = [TSX, source.href].map((specifier) => JSON.stringify(specifier));
+  const code = `import(${loader}).then(({ register }) => (register(), import(${file})));`;
+  return new Worker(code, { ...options, eval: true });
+}

@@ -1,0 +1,196 @@
+import type { RefusalCode } from '../errors.ts';
+import type { AuthenticatedKey, Direction, MeterSession } from '../metering/session.ts';
+import { clear } from './clearance.ts';
+import type { Authentication } from './handshake.ts';
+import type { House, Member, ProxyProduct } from './house.ts';
+import type { Order } from './relay/fast/messages.ts';
+import type { Refusal } from './answers.ts';
+import { parseUsername } from './username.ts';
+
+/** Addresses of one target that are tried. */
+const MAX_ATTEMPTS = 4;
+
+type Refused = Extract<Authentication, { refusal: unknown }>;
+
+const badUsername = ({ keyId }: AuthenticatedKey, message: string): Refused => ({
+  refusal: 'BAD_USERNAME',
+  keyId,
+  message,
+});
+
+const refusalOf = ({ refusal: code, message, retryAfterSeconds }: Refused): Refusal => ({
+  code,
+  ...(message !== undefined && { message }),
+  ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+});
+
+/** What a connection in a relay worker needs of the frontend. */
+export interface Remote {
+  readonly house: House;
+  order(order: Order): void;
+  /** Number of the block of cells, which the worker has been told. */
+  slabOf(session: MeterSession): number;
+  /** The client has a valid key. */
+  authenticated(): void;
+}
+
+export interface Visitor {
+  readonly id: number;
+  readonly product: ProxyProduct;
+  readonly clientAddress: string;
+}
+
+/** The main thread's part of a connection whose sockets are in a relay worker: key, credit, name. */
+export class RemoteConnection implements Member {
+  readonly product: ProxyProduct;
+  key: AuthenticatedKey | undefined;
+  readonly #remote: Remote;
+  readonly #id: number;
+  readonly #clientAddress: string;
+  #session: MeterSession | undefined;
+  #cut: RefusalCode | undefined;
+  #overLimit = false;
+  #gone = false;
+
+  constructor(remote: Remote, { id, product, clientAddress }: Visitor) {
+    this.#remote = remote;
+    this.#id = id;
+    this.product = product;
+    this.#clientAddress = clientAddress;
+  }
+
+  get authenticated(): boolean {
+    return this.key !== undefined;
+  }
+
+  /** The worker asks whether the username is good. */
+  authenticate(username: string): void {
+    this.#judge(username, (answer) => {
+      if (answer !== undefined && 'key' in answer) return this.#remote.order(['AUTHENTICATED', this.#id]);
+      if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
+      this.#remote.order(['DENIED', this.#id]);
+    });
+  }
+
+  /** The request is complete. A key that the worker believed in from memory is judged here. */
+  open(username: string, host: string, port: number): void {
+    const { key } = this;
+    if (key !== undefined) {
+      void this.#serve(key, host, port);
+      return;
+    }
+    this.#judge(username, (answer) => {
+      if (answer !== undefined && 'key' in answer) void this.#serve(answer.key, host, port);
+      else this.#disappoint(username, answer);
+    });
+  }
+
+  /** The worker's lease runs low (0), or bytes wait for credit. */
+  want(bytes: number): void {
+    const left = this.#session?.request(bytes) ?? 0;
+    if (bytes > 0 && left > 0) this.#remote.order(['GRANTED', this.#id]);
+  }
+
+  acknowledged(): void {
+    this.#session?.acknowledged();
+  }
+
+  /** The worker has closed both sides, or is gone itself. @returns bytes read and never delivered */
+  closed(): number {
+    this.#gone = true;
+    const session = this.#session;
+    this.#session = undefined;
+    const lost = session === undefined ? 0 : giveBack(session);
+    session?.close();
+    if (this.#cut !== undefined) this.#remote.house.refused(this.#cut, this.key?.keyId);
+    this.#remote.house.left(this);
+    return lost;
+  }
+
+  abort(): void {
+    this.#remote.order(['ABORT', this.#id]);
+  }
+
+  /** The worker has told the client that the key is good, which it is no more. */
+  #disappoint(username: string, answer: Refused | undefined): void {
+    this.#remote.order(['FORGET', username]);
+    if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
+    const refusal: Refusal = answer === undefined ? { code: 'SERVICE_UNAVAILABLE' } : refusalOf(answer);
+    this.#remote.order(['REFUSE', this.#id, { refusal }]);
+  }
+
+  /** @param decided hears of nothing when the authentication failed, and is not called once the client has gone */
+  #judge(username: string, decided: (answer: Authentication | undefined) => void): void {
+    const { authenticate, log } = this.#remote.house;
+    const parsed = parseUsername(username);
+    const act = (judged: Authentication | undefined): void => {
+      if (this.#gone) return;
+      const answer =
+        judged !== undefined && 'key' in judged && 'fault' in parsed ? badUsername(judged.key, parsed.fault) : judged;
+      if (answer !== undefined && 'key' in answer) this.#admit(answer.key);
+      decided(answer);
+    };
+    const failed = (error: unknown): void => {
+      log.error({ err: error, product: this.product }, 'a key could not be judged');
+      act(undefined);
+    };
+    try {
+      const answer = authenticate(parsed.key, this.#clientAddress, this.product);
+      if (answer instanceof Promise) answer.then(act, failed);
+      else act(answer);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  #admit(key: AuthenticatedKey): void {
+    this.key = key;
+    this.#remote.authenticated();
+    this.#overLimit = !this.#remote.house.admitted(this, key);
+  }
+
+  async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {
+    const { product } = this;
+    const cleared = await clear(this.#remote.house, { key, product, overLimit: this.#overLimit, host, port });
+    if ('refusal' in cleared) {
+      return this.#remote.order(['REFUSE', this.#id, { refusal: { code: cleared.refusal } }]);
+    }
+    if ('failure' in cleared) return this.#remote.order(['REFUSE', this.#id, cleared]);
+    const { session, addresses } = cleared;
+    if (this.#gone) return session.close();
+    this.#session = session;
+    this.#attach(session);
+    // The first piece goes along, so that the first bytes do not have to ask.
+    session.request(0);
+    const slab = this.#remote.slabOf(session);
+    this.#remote.order(['DIAL', this.#id, slab, session.slot, port, addresses.slice(0, MAX_ATTEMPTS)]);
+  }
+
+  #attach(session: MeterSession): void {
+    session.attach({
+      granted: () => this.want(1),
+      ended: (reason) => {
+        this.#cut ??= reason;
+        this.abort();
+      },
+      lowered: () => this.#remote.order(['LOWERED', this.#id]),
+      unaccepted: (direction) => unaccepted(session, direction),
+    });
+  }
+}
+
+/** Spent and not delivered. What was accepted is read first: it only grows, and so does the difference seen. */
+function unaccepted({ cells, slot }: MeterSession, direction: Direction): number {
+  const accepted = (direction === 'up' ? cells.acceptedUp : cells.acceptedDown)[slot] ?? 0;
+  return Math.max(0, (cells[direction][slot] ?? 0) - accepted);
+}
+
+function giveBack(session: MeterSession): number {
+  let sum = 0;
+  for (const direction of ['up', 'down'] as const) {
+    const lost = unaccepted(session, direction);
+    if (lost > 0) session.refund(direction, lost);
+    sum += lost;
+  }
+  return sum;
+}
