@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 
 import type { Caller, Executor } from '../src/graphql/types.ts';
-import { errorReply, JSON_TYPE, type ErrorStyle, type Failure, type RestCode, type RestReply } from './errors.ts';
+import { errorReply, PRIVATE_JSON, type ErrorStyle, type Failure, type RestCode, type RestReply } from './errors.ts';
 import { EMPTY_OBJECT } from './json.ts';
 import { CheckCredentialDocument } from './operations.generated.ts';
 import { readJson, type RestRequest } from './request.ts';
@@ -17,15 +17,12 @@ export type Endpoint = (
 
 type Variables = Readonly<Record<string, unknown>>;
 
-/** Answers belong to one customer and some carry secrets: nobody keeps a copy. */
-const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
-
 /** Specialises a row: its sources, its reply and the names of its fields are worked out once. */
 export function compileRow(executor: Pick<Executor, 'executeDocument'>, { errors }: Dialect, row: Row): Endpoint {
   const { operation, at, status } = row;
   const variablesOf = compileVariables(row);
   const failureOf = compileFailures(errors, row);
-  const refuse = (failure: Failure): RestReply => errorReply(errors, failure, { 'cache-control': 'no-store' });
+  const refuse = (failure: Failure): RestReply => errorReply(errors, failure);
 
   return async (request, params, search) => {
     const caller = callerOf(request, row.access);
@@ -39,7 +36,7 @@ export function compileRow(executor: Pick<Executor, 'executeDocument'>, { errors
     const result = await executor.executeDocument<unknown, Variables>(operation, built.variables, caller);
     const reached = reach(result, at);
     if ('failure' in reached) return refuse(failureOf(reached.failure));
-    return { status, headers: HEADERS, body: row.reply.write(reached.data as never) };
+    return { status, headers: PRIVATE_JSON, body: row.reply.write(reached.data as never) };
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../src/errors.ts';
-import type { Expectation } from './codecs.ts';
+import { text, type Codec, type Expectation } from './codecs.ts';
 import type { Piece } from './shapes.ts';
 import type { SourceFacts } from './sources.ts';
 
@@ -31,6 +31,9 @@ export interface ErrorFacts {
   readonly field: string | null;
 }
 
+/** The code in an error body; OpenAPI finds it there and says which codes a response may have. */
+export const ERROR_CODE: Codec<string> = { ...text, schema: { ...text.schema } };
+
 /** How a dialect words and shapes errors. */
 export interface ErrorStyle {
   readonly texts: Readonly<Record<RestCode, { readonly status: number; readonly message: string }>>;
@@ -52,6 +55,9 @@ export interface RestReply {
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 
+/** Answers belong to one customer and some carry secrets: nobody keeps a copy. */
+export const PRIVATE_JSON = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' };
+
 /** The dialect's reply to a failure. */
 export function errorReply(
   style: ErrorStyle,
@@ -64,7 +70,7 @@ export function errorReply(
     message: wording(style, failure),
     field: failure.source?.name ?? null,
   });
-  return { status, headers: { 'content-type': JSON_TYPE, ...signals(status, failure), ...headers }, body };
+  return { status, headers: { ...PRIVATE_JSON, ...signals(status, failure), ...headers }, body };
 }
 
 /** Headers that HTTP asks for with a status (RFC 9110, sections 11.6.1 and 10.2.3). */

@@ -53,7 +53,7 @@ function descriptionOf(dialect: Dialect, publicUrl: () => string): Endpoint {
   let body: string | undefined;
   return async () => {
     body ??= JSON.stringify(describeDialect(dialect, publicUrl()));
-    return { status: 200, headers: { 'content-type': JSON_TYPE }, body };
+    return { status: 200, headers: { 'content-type': JSON_TYPE, 'cache-control': 'no-cache' }, body };
   };
 }
 
@@ -63,7 +63,7 @@ async function dispatch({ byMethod, params }: Found<Entry>, request: RestRequest
   const entry = byMethod.get(method);
   if (entry !== undefined) return entry.answer(request, params, search);
   const allow = [...byMethod.keys(), ...(byMethod.has('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
-  if (method === 'OPTIONS') return { status: 200, headers: { allow }, body: '' };
+  if (method === 'OPTIONS') return { status: 200, headers: { allow, 'cache-control': 'no-store' }, body: '' };
   return errorReply(firstOf({ byMethod, params }).dialect.errors, { code: 'METHOD_NOT_ALLOWED' }, { allow });
 }
 

@@ -95,4 +95,12 @@ export interface Dialect {
   readonly tags: readonly { readonly name: string; readonly description: string }[];
   readonly errors: ErrorStyle;
   readonly rows: readonly Row[];
+  /** By `POST /keys`. */
+  readonly examples: Readonly<Record<string, Examples>>;
+}
+
+/** JSON of one good exchange, for the documentation. */
+export interface Examples {
+  readonly request?: unknown;
+  readonly reply: unknown;
 }

@@ -7,7 +7,7 @@ import type { Config } from './config.ts';
 import type { Services } from './context.ts';
 import { deriveKeys } from './crypto.ts';
 import { openDatabase, type Database } from './database/open.ts';
-import { createFence, type Listener } from './egress.ts';
+import { createFence, type Fence, type Listener } from './egress.ts';
 import type { Events } from './events.ts';
 import { createLiveUsage } from './live/live.ts';
 import { createLogger, type Logger } from './log.ts';
@@ -24,6 +24,7 @@ import { startApi } from './startApi.ts';
 import { Teardown, type Failure } from './teardown.ts';
 import { createThrottle } from './throttle.ts';
 import { formatCredits, NANO } from './units.ts';
+import { createWebhookTarget } from './webhooks/target.ts';
 import { readyLine, welcome, type Addresses } from './welcome.ts';
 
 /** Seconds that session tokens live; the `lpf` dialect's come from the configuration. */
@@ -36,6 +37,9 @@ const DEAF_CACHE_MS = 1_000;
 
 /** Credits of the first account where none are configured. */
 const EMBEDDED_WELCOME_CREDITS = 10n * NANO;
+
+/** Upstream proxies are the operator's choice: only our own listeners are none. */
+const EVERYTHING = ['0.0.0.0/0', '::/0'];
 
 /** Shutdown: tunnels may end by themselves, then everything is settled. */
 const TUNNEL_DRAIN_MS = 1_000;
@@ -82,6 +86,9 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     hearsAll,
   });
   teardown.add('live usage', () => live.close());
+  // Our own listeners, known once they listen: neither the proxy nor webhooks lead to them.
+  const own: Listener[] = [];
+  const fence = createFence({ allow: config.EGRESS_ALLOW, own: () => own });
   const parts: { proxy?: Proxy; httpPort?: number; wakeMail?: () => void } = {};
   const services: Services = {
     db,
@@ -96,6 +103,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     closeConnections: (keyId) => parts.proxy?.closeKey(keyId, 'KEY_REVOKED') ?? 0,
     wallets: createWallets(config.CHAIN_RPC),
     wakeMail: () => parts.wakeMail?.(),
+    webhookTarget: createWebhookTarget(fence),
   };
   const account = await firstAccount(services, {
     email: config.ADMIN_EMAIL,
@@ -110,8 +118,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   teardown.add('authenticator', () => authenticator.close());
 
   const metering = await joinFleet(db, events, live.watched, log);
-  const own: Listener[] = [];
-  const proxy = dataPlane(config, services, { authenticator, activity, metering, own });
+  const proxy = dataPlane(config, services, { authenticator, activity, metering, fence, own });
   parts.proxy = proxy;
   const api = await startApi(config, services, authenticator, { metering, proxy }, teardown);
   const http = api.address;
@@ -140,7 +147,6 @@ function announce(account: FirstAccount | undefined, addresses: Addresses, print
   print(readyLine(addresses));
 }
 
-/** @param parts.own our own listeners, known once they listen: the proxy does not lead to them */
 function dataPlane(
   config: Config,
   { live, log }: Services,
@@ -148,6 +154,7 @@ function dataPlane(
     readonly authenticator: Authenticator;
     readonly activity: KeyActivity;
     readonly metering: Metering;
+    readonly fence: Fence;
     readonly own: readonly Listener[];
   },
 ): Proxy {
@@ -159,7 +166,9 @@ function dataPlane(
     recordRefusal: parts.activity.refused,
     watchKey: ({ accountId: userId, ...key }, onDead) =>
       live.watchCredential({ ...key, userId, sessionId: null }, onDead),
-    fence: createFence({ allow: config.EGRESS_ALLOW, own: () => parts.own }),
+    fence: parts.fence,
+    exits: { SHARED: config.EXITS_SHARED, DEDICATED: config.EXITS_DEDICATED },
+    resolveUpstream: createFence({ allow: EVERYTHING, own: () => parts.own }).resolve,
     log,
     limits: {
       idleTimeoutMs: config.SOCKS_IDLE_TIMEOUT * 1_000,

@@ -4,6 +4,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 
 import { parseCidr } from './addresses.ts';
+import { parseExits } from './proxy/exits/config.ts';
 import { parseCredits } from './units.ts';
 
 /** Everything the environment decides. README.md, "Variables", documents each one. */
@@ -75,9 +76,8 @@ const exits = z
   .string()
   .default('direct')
   .transform((text, ctx) => {
-    const parts = list(text);
-    if (parts.length > 0 && parts.every((part) => part === 'direct')) return parts;
-    return fault(ctx, 'must be a comma list of exits; this version knows `direct`');
+    const parsed = parseExits(text);
+    return 'exits' in parsed ? parsed.exits : fault(ctx, parsed.faults.join('; '));
   });
 
 const masterKey = z.string().transform((text, ctx) => {
@@ -133,6 +133,7 @@ const Environment = z.object({
     .refine((text) => MAILBOX.test(text), { message: 'must be an address, or a name and an address in <>' })
     .optional(),
   CHAIN_RPC: z.record(z.string(), url(['http:', 'https:'])).default({}),
+  TRUSTED_PROXIES: cidrs,
   EGRESS_ALLOW: cidrs,
   EXITS_SHARED: exits,
   EXITS_DEDICATED: exits,
@@ -165,9 +166,12 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   throw new ConfigError(`The configuration cannot be used:\n${faults.map((text) => `  ${text}`).join('\n')}`);
 }
 
+const CHAIN_PREFIX = 'CHAIN_RPC_';
+const CHAIN = /^CHAIN_RPC_([1-9]\d{0,17})$/;
+
 /** `CHAIN_RPC_1`, `CHAIN_RPC_8453` …: the endpoint of each chain by its number. */
 function chains(given: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
-  const found = Object.entries(given).map(([name, value]) => [/^CHAIN_RPC_([1-9]\d{0,17})$/.exec(name)?.[1], value]);
+  const found = Object.entries(given).map(([name, value]) => [CHAIN.exec(name)?.[1], value]);
   return Object.fromEntries(found.filter(([chainId]) => chainId !== undefined)) as Record<string, string | undefined>;
 }
 
@@ -178,6 +182,10 @@ function contradictions(given: Readonly<Record<string, string | undefined>>): st
     faults.push(
       'MASTER_KEY is required with DATABASE_URL: 32 bytes in base64 (openssl rand -base64 32), the same for every instance',
     );
+  }
+  for (const name of Object.keys(given)) {
+    if (name.startsWith(CHAIN_PREFIX) && !CHAIN.test(name))
+      faults.push(`${name} must end in the number of a chain, such as ${CHAIN_PREFIX}8453`);
   }
   return faults;
 }

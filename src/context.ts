@@ -43,12 +43,16 @@ export interface Services {
   readonly wallets: Wallets;
   /** Tells the job that sends mails that there are new ones in the queue. Call after the commit. */
   readonly wakeMail: () => void;
+  /** @returns why webhooks may not be sent to the URL, in words for its owner; undefined: they may */
+  readonly webhookTarget: (url: string) => string | undefined;
 }
 
 /** What sign-in with a wallet needs of the chains. */
 export interface Wallets {
   /** Whether messages for this chain are given out: an RPC is configured, or it is Ethereum (1), for plain wallets. */
   supports(chainId: bigint): boolean;
+  /** Whether the key of this very address has signed the text (EIP-191). No chain is asked. */
+  signedByKey(signed: SignedText): Promise<boolean>;
   /**
    * Whether the wallet has signed the text: EOA (EIP-191), contract (EIP-1271) or one not yet deployed (ERC-6492),
    * contracts on the given chain.

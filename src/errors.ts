@@ -1,7 +1,8 @@
 /**
  * The error catalogue: one row per code, used by GraphQL, REST and the proxy alike.
  * `status` is the HTTP status of the REST layer (a dialect may document another);
- * `socks` the SOCKS5 reply (RFC 1928, section 6) or the failure status of RFC 1929.
+ * `socks` the SOCKS5 reply (RFC 1928, section 6) or the failure status of RFC 1929, and `connect`
+ * the HTTP status (RFC 9110, section 15) with which the proxy refuses the same over HTTP CONNECT.
  */
 export const CATALOGUE = {
   UNAUTHENTICATED: { status: 401, message: 'A valid credential is required: an API key or a session token as bearer.' },
@@ -45,33 +46,58 @@ export const CATALOGUE = {
   NAME_TAKEN: { status: 409, message: 'There is one of this name already.' },
   IDEMPOTENCY_MISMATCH: { status: 409, message: 'The idempotency key was used with another account or amount.' },
   INSUFFICIENT_CREDIT: { status: 402, message: 'The balance does not cover this.' },
-  THROTTLED: { status: 429, message: 'Too many attempts; wait before the next one.' },
+  THROTTLED: { status: 429, connect: 429, message: 'Too many attempts; wait before the next one.' },
   TOO_MANY_SUBSCRIPTIONS: { status: 429, message: 'The account has too many subscriptions open; close one first.' },
   NOT_IMPLEMENTED: { status: 501, message: 'This version of the service does not offer that yet.' },
   UNAVAILABLE: { status: 503, message: 'The service cannot do this now; try again shortly.' },
   INTERNAL: { status: 500, message: 'Something went wrong on our side.' },
-  KEY_UNKNOWN: { socks: 'AUTH', message: 'No API key matches the username.' },
-  KEY_REVOKED: { socks: 'AUTH', message: 'The API key is revoked, or this secret of it was replaced.' },
-  KEY_EXPIRED: { socks: 'AUTH', message: 'The API key has expired.' },
+  KEY_UNKNOWN: { socks: 'AUTH', connect: 407, message: 'No API key matches the username.' },
+  KEY_REVOKED: { socks: 'AUTH', connect: 407, message: 'The API key is revoked, or this secret of it was replaced.' },
+  KEY_EXPIRED: { socks: 'AUTH', connect: 407, message: 'The API key has expired.' },
+  BAD_USERNAME: {
+    socks: 'AUTH',
+    connect: 407,
+    message: 'The flags behind the API key are not right. Use KEY, or KEY-session-NAME-ttl-10m.',
+  },
   NO_CREDENTIALS: {
     socks: 'NO_METHOD',
-    message: 'The client offered no username/password method. Use KEY:x@host, with any password.',
+    connect: 407,
+    message: 'The client sent no credentials. Use KEY:x@host, with any password.',
   },
-  SERVICE_UNAVAILABLE: { socks: 0x01, message: 'The service cannot meter traffic now; try again shortly.' },
-  ACCOUNT_SUSPENDED: { status: 403, socks: 0x02, message: 'The account is suspended; write to the operator.' },
-  OUT_OF_CREDIT: { socks: 0x02, message: 'The account has no credit left; top it up.' },
-  LIMIT_DAY: { socks: 0x02, message: 'The daily limit is used up.' },
-  LIMIT_WEEK: { socks: 0x02, message: 'The weekly limit is used up.' },
-  LIMIT_MONTH: { socks: 0x02, message: 'The monthly limit is used up.' },
-  CONNECTION_LIMIT: { socks: 0x02, message: 'The API key has too many connections open.' },
-  EGRESS_FORBIDDEN: { socks: 0x02, message: 'Private and internal addresses cannot be reached through the proxy.' },
-  NOT_ALLOWED: { socks: 0x02, message: 'The API key may not use this product, or not from this address.' },
+  SERVICE_UNAVAILABLE: {
+    socks: 0x01,
+    connect: 503,
+    message: 'The service cannot meter traffic now; try again shortly.',
+  },
+  EXIT_UNAVAILABLE: { socks: 0x01, connect: 503, message: 'No exit can take the connection now; try again shortly.' },
+  ACCOUNT_SUSPENDED: {
+    status: 403,
+    socks: 0x02,
+    connect: 403,
+    message: 'The account is suspended; write to the operator.',
+  },
+  OUT_OF_CREDIT: { socks: 0x02, connect: 402, message: 'The account has no credit left; top it up.' },
+  LIMIT_DAY: { socks: 0x02, connect: 403, message: 'The daily limit is used up.' },
+  LIMIT_WEEK: { socks: 0x02, connect: 403, message: 'The weekly limit is used up.' },
+  LIMIT_MONTH: { socks: 0x02, connect: 403, message: 'The monthly limit is used up.' },
+  CONNECTION_LIMIT: { socks: 0x02, connect: 403, message: 'The API key has too many connections open.' },
+  EGRESS_FORBIDDEN: {
+    socks: 0x02,
+    connect: 403,
+    message: 'Private and internal addresses cannot be reached through the proxy.',
+  },
+  NOT_ALLOWED: {
+    socks: 0x02,
+    connect: 403,
+    message: 'The API key may not use this product, or not from this address.',
+  },
 } as const satisfies Record<string, ErrorFacts>;
 
 interface ErrorFacts {
   readonly message: string;
   readonly status?: number;
   readonly socks?: number | 'AUTH' | 'NO_METHOD';
+  readonly connect?: number;
 }
 
 /** Any code of the catalogue. */

@@ -27,9 +27,11 @@ export interface EventMap {
   /** A key was revoked or its secret replaced, or an account suspended: forget cached credentials, end streams. */
   credentialsChanged: {
     readonly accountId: bigint;
-    /** null: every key and session of the account. */
+    /** null, with `sessionId` null and without `sessionsBut`: every key and session of the account. */
     readonly keyId: bigint | null;
     readonly sessionId: string | null;
+    /** Given: only sessions of the account, each one but this (null: each one). Its API keys stay as they are. */
+    readonly sessionsBut?: string | null;
     /** true: the credential itself is dead, streams that use it must end. */
     readonly revoked: boolean;
     /** Lookup hashes (hex) of secrets that stop working; empty with `revoked` means all of the key. */
@@ -42,6 +44,17 @@ export interface EventMap {
    * events must be read again, cached credentials dropped. Local only, never sent.
    */
   eventsLost: { readonly at: Date };
+}
+
+/** Which credentials of its account an event names. */
+type Named = Pick<EventMap['credentialsChanged'], 'keyId' | 'sessionId' | 'sessionsBut'>;
+
+/** Whether `credentialsChanged` speaks of this credential, which is one of its account. */
+export function names(event: Named, credential: Pick<CredentialRef, 'keyId' | 'sessionId'>): boolean {
+  if (event.sessionsBut !== undefined)
+    return credential.sessionId !== null && credential.sessionId !== event.sessionsBut;
+  if (event.keyId !== null && event.keyId !== credential.keyId) return false;
+  return event.sessionId === null || event.sessionId === credential.sessionId;
 }
 
 export type EventName = keyof EventMap;

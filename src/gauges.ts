@@ -2,6 +2,7 @@ import { sql, type Sql, type Statement } from './database/sql.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { LiveSockets } from './live/websocket.ts';
 import type { Metering } from './metering/metering.ts';
+import type { ExitStats } from './proxy/exits/exit.ts';
 import type { Proxy } from './proxy/server.ts';
 
 // Sums of 64-bit integers are of any size (numeric).
@@ -37,6 +38,7 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets,
   metrics.gauge('passerelle_proxy_refusals', 'Refusals since the start, by code.', ['code'], () =>
     [...proxy.stats.refusals].map(([code, value]) => ({ labels: { code }, value })),
   );
+  registerExits(metrics, proxy);
   number('passerelle_meter_sessions', 'Metered connections open.', () => metering.stats().openSessions);
   number(
     'passerelle_meter_unbilled_bytes',
@@ -58,6 +60,24 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets,
   );
   number('passerelle_live_connections', 'WebSocket connections open.', () => sockets.counts().connections);
   number('passerelle_live_subscriptions', 'Usage subscriptions open over WebSocket.', () => sockets.counts().lanes);
+}
+
+/** Registers the figures of each exit of each product. */
+function registerExits(metrics: Metrics, { exits }: Proxy): void {
+  const each = (name: `passerelle_${string}`, help: string, figure: (exit: ExitStats) => number): void =>
+    metrics.gauge(name, help, ['product', 'entry', 'exit'], () =>
+      Object.entries(exits).flatMap(([product, pool]) =>
+        // Whoever reads metrics need not know the names that the operator logs in with.
+        pool.stats.map((exit, index) => ({
+          labels: { product, entry: String(index + 1), exit: exit.id.replace(/\/\/.*@/, '//') },
+          value: figure(exit),
+        })),
+      ),
+    );
+  each('passerelle_exit_connections', 'Connections open through an exit.', ({ connections }) => connections);
+  each('passerelle_exit_opened', 'Connections opened through an exit since the start.', ({ opened }) => opened);
+  each('passerelle_exit_failures', 'Failures of an exit since the start.', ({ failures }) => failures);
+  each('passerelle_exit_healthy', '1 while an exit is not in quarantine.', ({ state }) => Number(state === 'HEALTHY'));
 }
 
 /** Registers the figures of the ledger; each is read by itself, so that one that fails takes no other along. */

@@ -43,13 +43,13 @@ export async function startApi(
   const sockets = createLiveSockets({ executor, live, log });
   let drift = 0n;
   registerGauges(metrics, { db, ...parts, sockets, drift: () => drift });
-  const stopJobs = startJobs(LEDGER_JOBS, {
+  const jobs = startJobs(LEDGER_JOBS, {
     db,
     log,
     mayJudgeOthers: () => parts.metering.stats().steadyMs >= INSTANCE_TTL_MS,
     onLedgerCheck: (found) => (drift = found),
   });
-  teardown.add('jobs', stopJobs);
+  teardown.add('jobs', () => jobs.stop());
   const server = await startHttpServer({
     host: config.HOST,
     port: config.PORT,
@@ -57,6 +57,7 @@ export async function startApi(
     metrics,
     log,
     rest,
+    trustedProxies: config.TRUSTED_PROXIES,
     onUpgrade: (request, socket, head) => sockets.upgrade(request, socket, head),
     checks: {
       database: async () => void (await db.query(PING)),

@@ -6,6 +6,10 @@ import { sha256 } from './crypto.ts';
 const WINDOW_SECONDS = 15 * 60;
 /** Secrets that one account may have revealed within 15 minutes: no client needs them one after the other. */
 export const MAX_REVEALS = 30;
+/** Mails that one client may ask for to one e-mail address within 15 minutes. */
+export const MAX_MAILS_ASKED = 5;
+/** Messages for wallets that one client may ask for within 15 minutes: below what one wallet may have outstanding. */
+export const MAX_CHALLENGES_ASKED = 60;
 
 /** Counts what must not happen too often within 15 minutes, over GraphQL, REST and SOCKS alike. */
 export interface Throttle {
@@ -16,12 +20,21 @@ export interface Throttle {
   succeeded(clientAddress: string, subject: string): Promise<void>;
   /** Counts a reveal by an account. @returns seconds to wait instead when there were `MAX_REVEALS` */
   reveal(accountId: bigint): Promise<number | undefined>;
+  /**
+   * Counts a mail that a client asks for, whether or not anybody has the address.
+   * @returns seconds to wait instead when there were `MAX_MAILS_ASKED`
+   */
+  askMail(clientAddress: string, email: string): Promise<number | undefined>;
+  /** Counts a message for a wallet that a client asks for. @returns seconds to wait instead when there were `MAX_CHALLENGES_ASKED` */
+  askChallenge(clientAddress: string): Promise<number | undefined>;
 }
 
 /** @param maxFailures authentications that may fail within 15 minutes; with Redis the instances of a fleet count together */
 export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
   const failures = createLimiter('auth', maxFailures, redis);
   const reveals = createLimiter('reveal', MAX_REVEALS, redis);
+  const mails = createLimiter('mail', MAX_MAILS_ASKED, redis);
+  const challenges = createLimiter('challenge', MAX_CHALLENGES_ASKED, redis);
   // Subjects are hashed: neither e-mail addresses nor pieces of keys lie in Redis in clear.
   const counter = (address: string, subject: string): string =>
     sha256(`${address} ${subject}`).toString('base64url').slice(0, 22);
@@ -37,16 +50,20 @@ export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
     async succeeded(clientAddress, subject) {
       await failures.delete(counter(clientAddress, subject));
     },
-    async reveal(accountId) {
-      try {
-        await reveals.consume(accountId.toString());
-        return undefined;
-      } catch (refused) {
-        if (refused instanceof RateLimiterRes) return secondsToWait(refused);
-        throw refused;
-      }
-    },
+    reveal: (accountId) => consume(reveals, accountId.toString()),
+    askMail: (clientAddress, email) => consume(mails, counter(clientAddress, email)),
+    askChallenge: (clientAddress) => consume(challenges, clientAddress),
   };
+}
+
+async function consume(limiter: RateLimiterAbstract, name: string): Promise<number | undefined> {
+  try {
+    await limiter.consume(name);
+    return undefined;
+  } catch (refused) {
+    if (refused instanceof RateLimiterRes) return secondsToWait(refused);
+    throw refused;
+  }
 }
 
 /** @param name keeps its counters apart from those of other limiters */

@@ -51,12 +51,17 @@ test('every malformed value is named in one message, and no secret is repeated',
     ADMIN_PASSWORD: 'short',
     ADMIN_API_KEY: 'lpf_XYZ',
     WELCOME_CREDITS: '-1',
+    TRUSTED_PROXIES: '10.0.0.1',
     EGRESS_ALLOW: '10.0.0.0/8,elsewhere',
     EXITS_SHARED: 'direct,teleport',
     RELAY: 'warp',
     SOCKS_IDLE_TIMEOUT: '0',
     LPF_SESSION_TTL: '7 days',
     LOG_LEVEL: 'loud',
+    SMTP_URL: `http://u:${secret}@h`,
+    MAIL_FROM: 'Somebody <no address>',
+    CHAIN_RPC_1: `ftp://u:${secret}@h`,
+    CHAIN_RPC_mainnet: 'http://h',
   };
   const fault = catchConfigError(env);
   for (const name of Object.keys(env)) expect(fault.message).toContain(`  ${name} `);
@@ -94,6 +99,32 @@ test('EGRESS_ALLOW takes the blocks that the fence takes, and no others', () => 
   for (const bad of ['127.1/8', '10/8', '0x7f.1/8', '010.0.0.0/8', 'fe80::1%eth0/64', '::ffff:10.0.0.0/104', '1.2.3.4'])
     expect(catchConfigError({ EGRESS_ALLOW: bad }).message, bad).toContain(`EGRESS_ALLOW must be`);
 });
+
+test('chains are named by their number', () => {
+  const config = parseConfig({
+    CHAIN_RPC_1: 'https://one.example',
+    CHAIN_RPC_8453: 'http://127.0.0.1:8545',
+    CHAIN_RPC_56: '',
+  });
+  expect(config.CHAIN_RPC).toEqual({ 1: 'https://one.example', 8453: 'http://127.0.0.1:8545' });
+  for (const name of ['CHAIN_RPC_', 'CHAIN_RPC_0', 'CHAIN_RPC_01', 'CHAIN_RPC_0x1', 'CHAIN_RPC_-1'])
+    expect(catchConfigError({ [name]: 'http://h' }).message, name).toContain(
+      `  ${name} must end in the number of a chain`,
+    );
+});
+
+test.each(['no-reply@example.com', 'Passerelle <no-reply@example.com>', 'Le Proxy Français <a@b>'])(
+  'mail may come from %s',
+  (from) => expect(parseConfig({ MAIL_FROM: from }).MAIL_FROM).toBe(from),
+);
+
+test.each(['', ' ', 'nobody', 'a@b\r\nBcc: c@d', 'A <a@b>, B <c@d>', '<a@b', 'a b@c'])(
+  'mail may not come from %j',
+  (from) => {
+    if (from === '') return expect(parseConfig({ MAIL_FROM: from }).MAIL_FROM).toBeUndefined();
+    expect(catchConfigError({ MAIL_FROM: from }).message).toContain('  MAIL_FROM must be');
+  },
+);
 
 test('DATABASE_URL requires MASTER_KEY', () => {
   const fault = catchConfigError({ DATABASE_URL: 'postgres://h/d' });

@@ -1,6 +1,7 @@
 import type { Dialect } from '../table.ts';
 import { authRows } from './lpf/auth.ts';
 import { errors } from './lpf/errors.ts';
+import { examples } from './lpf/examples.ts';
 import { keyRows } from './lpf/keys.ts';
 import { settingsRows } from './lpf/settings.ts';
 import { usageRows } from './lpf/usage.ts';
@@ -17,8 +18,11 @@ export const lpf: Dialect = {
     { name: 'Authentification', description: 'Connexion et compte' },
     { name: 'Clés API', description: 'Création, limites et révocation des clés' },
     { name: 'Usage & Solde', description: 'Crédits restants, consommation et transactions' },
+    { name: 'Dépôts', description: 'Crédits contre des cryptomonnaies' },
     { name: 'Paramètres', description: 'Réglages du compte' },
+    { name: 'Webhooks', description: 'Événements envoyés à votre serveur' },
   ],
   errors,
   rows: [...authRows, ...keyRows, ...usageRows, ...settingsRows],
+  examples,
 };

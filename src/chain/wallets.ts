@@ -1,24 +1,48 @@
-import { createPublicClient, http, type Address, type Hex, type PublicClient } from 'viem';
+import type { Hex } from 'viem';
 
-import type { Wallets } from '../context.ts';
+import type { SignedText, Wallets } from '../context.ts';
+import { AppError } from '../errors.ts';
+import { createEndpoint, type Endpoint } from './endpoint.ts';
 
 /** Ethereum: messages of plain wallets need no RPC. */
 const MAINNET = 1n;
-const RPC_TIMEOUT_MS = 5_000;
+
+/** `0x`, then r, s and v: what the key of an account makes (EIP-191). */
+const PLAIN_SIGNATURE = /^0x[0-9a-fA-F]{130}$/;
+/**
+ * Ends a signature that brings its own delegation (ERC-8010). Delegations are public on the chain: whoever replays one
+ * with an initialisation of their own could speak for its account.
+ */
+const ERC8010_SUFFIX = '8010'.repeat(16);
 
 /** Verifies signatures of wallets. @param rpcUrls endpoint of each chain, by its number in decimal */
 export function createWallets(rpcUrls: Readonly<Record<string, string>>): Wallets {
-  const clients = new Map<bigint, PublicClient>();
-  for (const [chainId, url] of Object.entries(rpcUrls)) {
-    const transport = http(url, { timeout: RPC_TIMEOUT_MS, retryCount: 0 });
-    clients.set(BigInt(chainId), createPublicClient({ transport }));
-  }
-  const offline = createPublicClient({ transport: http('http://127.0.0.1:9', { retryCount: 0 }) });
+  const endpoints = new Map<bigint, Endpoint>(
+    Object.entries(rpcUrls).map(([chainId, url]) => [BigInt(chainId), createEndpoint(BigInt(chainId), url)]),
+  );
   return {
-    supports: (chainId) => chainId === MAINNET || clients.has(chainId),
-    verify({ address, message, signature, chainId }) {
-      const client = clients.get(chainId) ?? offline;
-      return client.verifyMessage({ address: address as Address, message, signature: signature as Hex });
+    supports: (chainId) => chainId === MAINNET || endpoints.has(chainId),
+    signedByKey,
+    async verify(signed) {
+      if (await signedByKey(signed)) return true;
+      if (signed.signature.toLowerCase().endsWith(ERC8010_SUFFIX)) return false;
+      const endpoint = endpoints.get(signed.chainId);
+      if (endpoint !== undefined) return endpoint.accepts(signed);
+      if (PLAIN_SIGNATURE.test(signed.signature)) return false;
+      const message = `Wallets that are contracts cannot sign in here: this server does not ask chain ${signed.chainId}.`;
+      throw new AppError('UNAVAILABLE', { message });
     },
   };
+}
+
+async function signedByKey({ address, message, signature }: SignedText): Promise<boolean> {
+  if (!PLAIN_SIGNATURE.test(signature)) return false;
+  // Loaded when first needed: it takes as long as the rest of a start.
+  const { verifyMessage } = await import('viem');
+  try {
+    return await verifyMessage({ address: address as Hex, message, signature: signature as Hex });
+  } catch {
+    // r, s or v are none.
+    return false;
+  }
 }

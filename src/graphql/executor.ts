@@ -152,8 +152,21 @@ async function contextOf(
 
 /** Written out: copying with a spread costs every request several times as much. */
 function contextWith(services: Services, viewer: Viewer | null, clientAddress: string): OperationContext {
-  const { db, events, keys, log, throttle, now, publicUrl, sessions, closeConnections, live, wallets, wakeMail } =
-    services;
+  const {
+    db,
+    events,
+    keys,
+    log,
+    throttle,
+    now,
+    publicUrl,
+    sessions,
+    closeConnections,
+    live,
+    wallets,
+    wakeMail,
+    webhookTarget,
+  } = services;
   return {
     db,
     events,
@@ -167,6 +180,7 @@ function contextWith(services: Services, viewer: Viewer | null, clientAddress: s
     live,
     wallets,
     wakeMail,
+    webhookTarget,
     viewer,
     clientAddress,
   };

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { GraphQLError } from 'graphql';
 
+import { clientAddressOf } from '../clientAddress.ts';
 import type { Executor, OperationRequest, PreparedOperation } from '../graphql/types.ts';
 import { acceptable, isJson, type Acceptable, type AnswerType } from './accept.ts';
 import { executed, httpFault, refused, unauthorised, type Answer } from './answer.ts';
@@ -107,7 +108,7 @@ async function run(executor: Executor, request: IncomingMessage, planned: Plan):
   let context;
   try {
     const { authorization } = request.headers;
-    context = await executor.contextFor({ authorization, clientAddress: request.socket.remoteAddress ?? '' });
+    context = await executor.contextFor({ authorization, clientAddress: clientAddressOf(request) });
   } catch (error) {
     return unauthorised(executor.maskError(error));
   }

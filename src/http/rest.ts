@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { RestReply } from '../../rest-compat/errors.ts';
 import type { RestRequest } from '../../rest-compat/request.ts';
+import { clientAddressOf } from '../clientAddress.ts';
 import { readBody } from './body.ts';
 
 /** Answers every path that is not one of the server's own; undefined or absent: 404. */
@@ -17,7 +18,7 @@ export async function answerRest(
     method: request.method ?? 'GET',
     url: request.url ?? '/',
     headers: request.headers,
-    clientAddress: request.socket.remoteAddress ?? '',
+    clientAddress: clientAddressOf(request),
     body: (maxBytes) => readBody(request, maxBytes),
   });
   if (reply === undefined) return false;

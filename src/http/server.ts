@@ -2,6 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
+import { parseCidr } from '../addresses.ts';
+import { noteClientAddress } from '../clientAddress.ts';
 import type { Executor } from '../graphql/types.ts';
 import type { Logger } from '../log.ts';
 import { ClientGone } from './body.ts';
@@ -27,6 +29,8 @@ export interface HttpServerOptions {
   /** WebSocket of the live layer; absent: no upgrades. */
   readonly onUpgrade?: UpgradeHandler;
   readonly alwaysYoga?: boolean;
+  /** CIDR blocks of the reverse proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies?: readonly string[];
 }
 
 export interface HttpServer {
@@ -42,6 +46,7 @@ export interface HttpServer {
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const state: State = { draining: false, streams: new Set(), upgraded: new Set() };
   const route = createRouter(options, state);
+  const trusted = (options.trustedProxies ?? []).map(parseCidr);
   const server = createServer(
     {
       headersTimeout: HTTP_LIMITS.headersTimeoutMs,
@@ -51,7 +56,10 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       maxHeaderSize: HTTP_LIMITS.headerBytes,
       noDelay: true,
     },
-    (request, response) => void serve(options, route, request, response),
+    (request, response) => {
+      noteClientAddress(request, trusted);
+      void serve(options, route, request, response);
+    },
   );
   server.maxConnections = HTTP_LIMITS.connections;
   server.maxHeadersCount = HTTP_LIMITS.headerCount;
@@ -59,6 +67,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A peer that resets its socket must not end the process.
     socket.on('error', () => socket.destroy());
+    noteClientAddress(request, trusted);
     state.upgraded.add(socket);
     socket.once('close', () => state.upgraded.delete(socket));
     if (options.onUpgrade?.(request, socket, head) !== true) refuseUpgrade(socket);

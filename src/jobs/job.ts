@@ -12,52 +12,80 @@ export interface JobContext {
 }
 
 /** Work that every instance repeats. Running it on several at once does no harm. */
-export interface Job {
+export interface Job<Context = JobContext> {
   readonly name: string;
   /** Pause between the end of one run and the start of the next, milliseconds. */
   readonly pauseMs: number;
   /** Whether the first run comes at once. */
   readonly atStart?: boolean;
-  readonly run: (context: JobContext) => Promise<void>;
+  /** @param stopping fires when the server stops, which waits for the run */
+  readonly run: (context: Context, stopping: AbortSignal) => Promise<void>;
+}
+
+/** Jobs that repeat until they are stopped. */
+export interface RunningJobs {
+  /** Lets every job run now instead of after its pause; one that runs already runs once more. */
+  wake(): void;
+  /** Resolves once no job runs any more. */
+  stop(): Promise<void>;
 }
 
 /** Share of the pause that is random, so that instances do not work in step. */
 const JITTER = 0.2;
+/** Who wakes a job is answering a request: the reply leaves first, so that its time does not tell what the job does. */
+const WAKE_MS = 20;
 
-/**
- * Repeats each job until stopped. A run that fails is logged and tried again after the pause.
- * @returns a function that stops; it resolves once no job runs any more
- */
-export function startJobs(jobs: readonly Job[], context: JobContext): () => Promise<void> {
-  const stops = jobs.map((job) => repeat(job, context));
-  return async () => {
-    await Promise.all(stops.map((stop) => stop()));
+/** Repeats each job until stopped. A run that fails is logged and tried again after the pause. */
+export function startJobs<Context extends Pick<JobContext, 'log'>>(
+  jobs: readonly Job<Context>[],
+  context: Context,
+): RunningJobs {
+  const running = jobs.map((job) => repeat(job, context));
+  return {
+    wake: () => {
+      for (const { wake } of running) wake();
+    },
+    stop: async () => {
+      await Promise.all(running.map(({ stop }) => stop()));
+    },
   };
 }
 
-function repeat(job: Job, context: JobContext): () => Promise<void> {
-  let timer: NodeJS.Timeout;
-  let running: Promise<void> = Promise.resolve();
-  let stopped = false;
+function repeat<Context extends Pick<JobContext, 'log'>>(job: Job<Context>, context: Context): RunningJobs {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let woken = false;
   const run = async (): Promise<void> => {
+    woken = false;
     try {
-      await job.run(context);
+      await job.run(context, signal);
     } catch (error) {
       context.log.error({ err: error, job: job.name }, 'a job failed; it will run again');
     }
-    if (!stopped) schedule();
+    running = undefined;
+    schedule(woken ? WAKE_MS : job.pauseMs * (1 + JITTER * Math.random()));
   };
-  const schedule = (): void => {
-    const pauseMs = job.pauseMs * (1 + JITTER * Math.random());
+  const schedule = (pauseMs: number): void => {
+    clearTimeout(timer);
+    if (signal.aborted) return;
     timer = setTimeout(() => {
       running = run();
     }, pauseMs);
   };
   if (job.atStart === true) running = run();
-  else schedule();
-  return async () => {
-    stopped = true;
-    clearTimeout(timer);
-    await running;
+  else schedule(job.pauseMs * (1 + JITTER * Math.random()));
+  return {
+    wake() {
+      if (woken) return;
+      woken = true;
+      if (running === undefined) schedule(WAKE_MS);
+    },
+    async stop() {
+      stopping.abort();
+      clearTimeout(timer);
+      await running;
+    },
   };
 }

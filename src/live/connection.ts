@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { MessageType, type Context, type ConnectionInitMessage } from 'graphql-ws';
 import { WebSocket } from 'ws';
 
+import { clientAddressOf } from '../clientAddress.ts';
 import type { OperationContext } from '../context.ts';
 import { AppError } from '../errors.ts';
 import type { LiveUsage } from '../events.ts';
@@ -62,7 +63,7 @@ export class Connection {
   async authenticate(executor: Executor, live: LiveUsage, graphqlSocket: GraphqlSocket): Promise<void> {
     const authorization = authorizationOf(graphqlSocket.connectionParams) ?? this.request.headers.authorization;
     if (authorization === undefined) throw new CloseSocket(CLOSE.UNAUTHENTICATED, 'Unauthorized');
-    const clientAddress = this.request.socket.remoteAddress ?? '';
+    const clientAddress = clientAddressOf(this.request);
     const context = await executor.contextFor({ authorization, clientAddress }).catch(refuse);
     if (context.viewer === null) throw new CloseSocket(CLOSE.UNAUTHENTICATED, 'Unauthorized');
     if (this.socket.readyState !== WebSocket.OPEN) return;

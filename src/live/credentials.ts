@@ -1,5 +1,5 @@
 import { sql, type Sql } from '../database/sql.ts';
-import type { CredentialRef, EventMap, Events } from '../events.ts';
+import { names, type CredentialRef, type EventMap, type Events } from '../events.ts';
 import { repeat } from './repeat.ts';
 
 /** How often credentials are checked: one that expires, or dies unheard, shows within twice this. */
@@ -107,9 +107,7 @@ function isDue({ credential, checkedAt }: Watched, since: number): boolean {
 }
 
 function kills(event: EventMap['credentialsChanged'], credential: CredentialRef): boolean {
-  if (event.accountId !== credential.userId) return false;
-  if (event.keyId !== null && event.keyId !== credential.keyId) return false;
-  if (event.sessionId !== null && event.sessionId !== credential.sessionId) return false;
+  if (event.accountId !== credential.userId || !names(event, credential)) return false;
   const { lookup } = credential;
   if (lookup !== undefined && event.lookups.length > 0) return event.lookups.includes(lookup);
   return event.revoked;

@@ -2,30 +2,22 @@ import type { Socket } from 'node:net';
 
 import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
 import { clear } from './clearance.ts';
-import { handshake, type Authentication, type Gate } from './handshake.ts';
+import { SOCKS_ANSWERS, type Answers } from './answers.ts';
+import { depart } from './exits/depart.ts';
+import type { Departure } from './exits/journey.ts';
+import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
+import { decodeProtocol } from './httpConnect.ts';
+import { httpHandshake } from './httpHandshake.ts';
 import type { House, Member, ProxyProduct } from './house.ts';
 import { Intake } from './intake.ts';
 import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
-import type { SocketEnd } from './relay/portable.ts';
-import { DialError, type DialFailure, type Relay, type Tunnel } from './relay/relay.ts';
-import { encodeReply, REPLIES, type ReplyCode } from './socks5.ts';
+import type { SocketEnd } from './relay/reader.ts';
+import type { Peer, Relay, Tunnel } from './relay/relay.ts';
+import { parseUsername, type UsernameFlags } from './username.ts';
 
 /** Milliseconds for all attempts to reach a target. */
 const CONNECT_TIMEOUT_MS = 10_000;
-
-/**
- * Replies to failed dials. A silent target is "host unreachable" like an unknown name: 06 (TTL
- * expired) would claim a message that the network did not send. What never made it to an attempt
- * because the client left gets no reply at all.
- */
-const DIAL_REPLIES: Readonly<Record<DialFailure, ReplyCode>> = {
-  NETWORK_UNREACHABLE: REPLIES.NETWORK_UNREACHABLE,
-  HOST_UNREACHABLE: REPLIES.HOST_UNREACHABLE,
-  CONNECTION_REFUSED: REPLIES.CONNECTION_REFUSED,
-  TIMED_OUT: REPLIES.HOST_UNREACHABLE,
-  ABANDONED: REPLIES.GENERAL_FAILURE,
-};
 
 /** What a connection needs of the frontend around it. */
 export interface Host {
@@ -39,6 +31,13 @@ export interface Host {
   closed(connection: Connection): void;
 }
 
+/** A target that was reached. */
+interface Reached {
+  readonly endpoint: SocketEnd;
+  readonly local: Peer | undefined;
+  readonly departure: Departure;
+}
+
 /** One client, from its greeting until both sides are closed. */
 export class Connection implements Member {
   readonly product: ProxyProduct;
@@ -49,6 +48,8 @@ export class Connection implements Member {
   readonly #clientAddress: string;
   readonly #intake: Intake;
   readonly #abandonment = new Abandonment();
+  #answers: Answers = SOCKS_ANSWERS;
+  #flags: UsernameFlags = {};
   #tunnel: Tunnel | undefined;
   #overLimit = false;
 
@@ -77,80 +78,100 @@ export class Connection implements Member {
   }
 
   async #serve(): Promise<void> {
-    const negotiated = await handshake(this.#intake, this.#gate());
+    const negotiated = await this.#negotiate();
     if (negotiated === undefined) return;
     this.#intake.completed();
     const { key, request } = negotiated;
     const wish = { key, product: this.product, overLimit: this.#overLimit, host: request.host, port: request.port };
     const cleared = await clear(this.#host.house, wish);
-    if ('reply' in cleared) return this.#reply(cleared.reply);
-    let target: SocketEnd | undefined;
+    if ('refusal' in cleared) return this.#intake.finish(this.#answers.refused({ code: cleared.refusal }));
+    if ('failure' in cleared) return this.#intake.finish(this.#answers.failed(cleared.failure));
+    let reached: Reached | undefined;
     try {
-      target = await this.#reach(cleared.addresses, request.port);
+      reached = await this.#reach(negotiated, cleared.addresses);
     } finally {
-      if (target === undefined) cleared.session.close();
+      if (reached === undefined) cleared.session.close();
     }
-    if (target !== undefined) this.#relay(target, cleared.session);
+    if (reached !== undefined) this.#relay(reached, cleared.session);
+  }
+
+  async #negotiate(): Promise<Negotiated | undefined> {
+    const protocol = await this.#intake.receive(decodeProtocol);
+    if (protocol === undefined) return undefined;
+    if (protocol === 'SOCKS') return handshake(this.#intake, this.#gate());
+    const negotiated = await httpHandshake(this.#intake, this.#gate());
+    if (negotiated !== undefined) this.#answers = negotiated.answers;
+    return negotiated;
   }
 
   #gate(): Gate {
+    let fault: string | undefined;
     return {
       authenticate: (username) => {
-        const answer = this.#host.house.authenticate(username, this.#clientAddress, this.product);
-        return answer instanceof Promise ? answer.then((late) => this.#admit(late)) : this.#admit(answer);
+        const parsed = parseUsername(username);
+        if ('flags' in parsed) this.#flags = parsed.flags;
+        else fault = parsed.fault;
+        const answer = this.#host.house.authenticate(parsed.key, this.#clientAddress, this.product);
+        return answer instanceof Promise ? answer.then((late) => this.#admit(late, fault)) : this.#admit(answer, fault);
       },
-      refused: (code, keyId) => this.#host.house.refused(code, keyId),
+      refused: (code, keyId) => this.#host.house.refused(code, keyId, code === 'BAD_USERNAME' ? fault : undefined),
     };
   }
 
-  #admit(answer: Authentication): Authentication {
-    if ('key' in answer) {
-      this.key = answer.key;
-      this.#overLimit = !this.#host.authenticated(this, answer.key);
-    }
+  /** Flags are judged when it is known whose key it is, so that the refusal can be shown on it. */
+  #admit(answer: Authentication, fault: string | undefined): Authentication {
+    if ('refusal' in answer) return answer;
+    if (fault !== undefined) return { refusal: 'BAD_USERNAME', keyId: answer.key.keyId, message: fault };
+    this.key = answer.key;
+    this.#overLimit = !this.#host.authenticated(this, answer.key);
     return answer;
   }
 
-  /** @returns undefined when the target is not reached; the client has its reply then */
-  async #reach(addresses: readonly [string, ...string[]], port: number): Promise<SocketEnd | undefined> {
-    try {
-      return await this.#host.house.exit(this.product).connect(this.#host.relay, {
-        addresses,
-        port,
-        timeoutMs: CONNECT_TIMEOUT_MS,
-        abandonment: this.#abandonment,
-      });
-    } catch (error) {
-      if (!(error instanceof DialError)) throw error;
-      this.#reply(DIAL_REPLIES[error.failure]);
-      return undefined;
+  /** @returns undefined when the target is not reached; the client has its answer then */
+  async #reach(
+    { key, request: { port } }: Negotiated,
+    addresses: readonly [string, ...string[]],
+  ): Promise<Reached | undefined> {
+    const { house } = this.#host;
+    const journey = house.journey(this.product, {
+      traveller: { accountId: key.accountId, keyId: key.keyId, session: this.#flags.session },
+      addresses,
+      port,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+    });
+    const { relay } = this.#host;
+    const { resolveUpstream } = house;
+    const outcome = await depart(journey, { relay, resolveUpstream, abandonment: this.#abandonment });
+    if ('endpoint' in outcome) return outcome;
+    if (outcome.failure !== 'NO_EXIT') this.#intake.finish(this.#answers.failed(outcome.failure));
+    else {
+      house.refused('EXIT_UNAVAILABLE', key.keyId);
+      this.#intake.finish(this.#answers.refused({ code: 'EXIT_UNAVAILABLE' }));
     }
+    return undefined;
   }
 
-  #relay(target: SocketEnd, session: MeterSession): void {
+  #relay({ endpoint, local, departure }: Reached, session: MeterSession): void {
     if (this.#abandonment.abandoned || this.#client.destroyed) {
-      this.#host.relay.discard(target);
+      this.#host.relay.discard(endpoint);
+      departure.closed();
       session.close();
       return;
     }
-    const local = this.#host.relay.localAddress(target);
-    this.#intake.send(encodeReply(REPLIES.SUCCEEDED, local?.address, local?.port));
+    this.#intake.send(this.#answers.opened(local));
     this.#host.relaying(this);
     this.#tunnel = this.#host.relay.start({
       client: { socket: this.#client },
-      target,
+      target: endpoint,
       early: this.#intake.release(),
       clientEnded: this.#intake.ended,
       session,
       idleTimeoutMs: this.#host.house.idleTimeoutMs,
       closed: (reason) => {
+        departure.closed();
         if (reason !== undefined) this.#host.house.refused(reason, session.keyId);
         this.#host.closed(this);
       },
     });
-  }
-
-  #reply(code: ReplyCode): void {
-    this.#intake.finish(encodeReply(code));
   }
 }

@@ -19,7 +19,15 @@ export interface Channel {
 
 /** What a username stands for; `keyId` with a refusal when it is known whose it is. */
 export type Authentication =
-  { readonly key: AuthenticatedKey } | { readonly refusal: RefusalCode; readonly keyId?: bigint };
+  | { readonly key: AuthenticatedKey }
+  | {
+      readonly refusal: RefusalCode;
+      readonly keyId?: bigint;
+      /** More precise than the catalogue's. */
+      readonly message?: string;
+      /** With `THROTTLED`. */
+      readonly retryAfterSeconds?: number;
+    };
 
 /** Who decides about credentials, and keeps the reasons of refusals. */
 export interface Gate {
@@ -30,7 +38,7 @@ export interface Gate {
 
 export interface Negotiated {
   readonly key: AuthenticatedKey;
-  readonly request: Request;
+  readonly request: Pick<Request, 'host' | 'port'>;
 }
 
 /**
@@ -54,7 +62,7 @@ export async function handshake(channel: Channel, gate: Gate): Promise<Negotiate
     } else if (move.kind === 'LOGIN') {
       key = await login(channel, gate, move.username);
       if (key === undefined) return undefined;
-    } else if (key !== undefined) {
+    } else if (move.kind === 'CONNECT' && key !== undefined) {
       return { key, request: move.request };
     }
   }

@@ -5,7 +5,7 @@ import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
-import type { Exit } from './exits.ts';
+import type { Journey, JourneyPlan } from './exits/journey.ts';
 import type { Authentication } from './handshake.ts';
 
 /** What the data plane sells; the browser gateway sells the rest. */
@@ -32,9 +32,14 @@ export interface House {
   readonly fence: Fence;
   readonly log: Logger;
   readonly idleTimeoutMs: number;
-  exit(product: Product): Exit;
-  /** @param keyId absent when the refusal cannot be attributed to a key */
-  refused(code: RefusalCode, keyId?: bigint): void;
+  /** Finds upstream proxies; everything but our own listeners. */
+  readonly resolveUpstream: Fence['resolve'];
+  journey(product: ProxyProduct, plan: JourneyPlan): Journey;
+  /**
+   * @param keyId absent when the refusal cannot be attributed to a key
+   * @param message more precise than the catalogue's
+   */
+  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   admitted(member: Member, key: AuthenticatedKey): boolean;
   /** The connection is over, whether it was admitted or not. */

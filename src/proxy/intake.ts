@@ -8,7 +8,8 @@ import type { Decoder } from './socks5.ts';
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * Bytes that may wait for a handshake to go on; the client is read no further then. All its
- * messages fit into 1,032 bytes, the rest is early data. One more read (64 KiB) may exceed it.
+ * messages fit into 8,192 bytes (HTTP; SOCKS5 1,032), the rest is early data. One more read (64 KiB)
+ * may exceed it.
  */
 const MAX_WAITING_BYTES = 16_384;
 /** Milliseconds that a refused client has to read its answer and close. */

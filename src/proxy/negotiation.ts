@@ -1,3 +1,6 @@
+import { SOCKS_ANSWERS, type Answers } from './answers.ts';
+import { httpAnswers, malformedAnswer } from './httpAnswers.ts';
+import { decodeConnect, decodeProtocol, MalformedRequest } from './httpConnect.ts';
 import {
   COMMANDS,
   decodeCredentials,
@@ -20,7 +23,9 @@ export type Move =
   | { readonly kind: 'SEND'; readonly answer: Uint8Array }
   /** Somebody presents a key: read on when it is found good. */
   | { readonly kind: 'LOGIN'; readonly username: string }
-  | { readonly kind: 'CONNECT'; readonly request: Request }
+  | { readonly kind: 'CONNECT'; readonly request: Pick<Request, 'host' | 'port'> }
+  /** Both in one message: HTTP CONNECT with a key. */
+  | { readonly kind: 'LOGIN_AND_CONNECT'; readonly username: string; readonly request: Pick<Request, 'host' | 'port'> }
   /** It comes to nothing: the last answer, if one is owed, and close. */
   | { readonly kind: 'FAIL'; readonly answer: Uint8Array | undefined; readonly noCredentials: boolean };
 
@@ -32,18 +37,40 @@ type Stage = 'GREETING' | 'LOGIN' | 'REQUEST';
  */
 export class Negotiation {
   #stage: Stage = 'GREETING';
+  #answers: Answers = SOCKS_ANSWERS;
+
+  /** How to tell the client what became of its request. */
+  get answers(): Answers {
+    return this.#answers;
+  }
 
   /** Reads the next message from the start of what was received; undefined while it is incomplete. */
   readonly read: Decoder<Move> = (bytes) => {
     try {
-      if (this.#stage === 'GREETING') return this.#greeting(bytes);
+      if (this.#stage === 'GREETING') {
+        return decodeProtocol(bytes)?.message === 'HTTP' ? this.#http(bytes) : this.#greeting(bytes);
+      }
       return this.#stage === 'LOGIN' ? this.#login(bytes) : this.#request(bytes);
     } catch (error) {
+      if (error instanceof MalformedRequest) {
+        return { message: { kind: 'FAIL', answer: malformedAnswer(error), noCredentials: false }, length: 0 };
+      }
       if (!(error instanceof MalformedMessage)) throw error;
       const answer = error.reply === undefined ? undefined : encodeReply(error.reply);
       return { message: { kind: 'FAIL', answer, noCredentials: false }, length: 0 };
     }
   };
+
+  #http(bytes: Buffer): Decoded<Move> {
+    const decoded = decodeConnect(bytes);
+    if (decoded === undefined) return undefined;
+    const { username, wantsJson, ...request } = decoded.message;
+    const { length } = decoded;
+    this.#answers = httpAnswers(wantsJson);
+    if (username !== undefined) return { message: { kind: 'LOGIN_AND_CONNECT', username, request }, length };
+    const answer = this.#answers.refused({ code: 'NO_CREDENTIALS' });
+    return { message: { kind: 'FAIL', answer, noCredentials: true }, length };
+  }
 
   /** Method 2 is chosen whenever it is offered: curl and others offer "no authentication" beside it. */
   #greeting(bytes: Buffer): Decoded<Move> {

@@ -1,11 +1,28 @@
 import type { RefusalCode } from '../errors.ts';
 import type { AuthenticatedKey, Direction, MeterSession } from '../metering/session.ts';
 import { clear } from './clearance.ts';
-import { MAX_ATTEMPTS } from './exits.ts';
 import type { Authentication } from './handshake.ts';
 import type { House, Member, ProxyProduct } from './house.ts';
 import type { Order } from './relay/fast/messages.ts';
-import { REPLIES } from './socks5.ts';
+import type { Refusal } from './answers.ts';
+import { parseUsername } from './username.ts';
+
+/** Addresses of one target that are tried. */
+const MAX_ATTEMPTS = 4;
+
+type Refused = Extract<Authentication, { refusal: unknown }>;
+
+const badUsername = ({ keyId }: AuthenticatedKey, message: string): Refused => ({
+  refusal: 'BAD_USERNAME',
+  keyId,
+  message,
+});
+
+const refusalOf = ({ refusal: code, message, retryAfterSeconds }: Refused): Refusal => ({
+  code,
+  ...(message !== undefined && { message }),
+  ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+});
 
 /** What a connection in a relay worker needs of the frontend. */
 export interface Remote {
@@ -50,7 +67,7 @@ export class RemoteConnection implements Member {
   authenticate(username: string): void {
     this.#judge(username, (answer) => {
       if (answer !== undefined && 'key' in answer) return this.#remote.order(['AUTHENTICATED', this.#id]);
-      if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId);
+      if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
       this.#remote.order(['DENIED', this.#id]);
     });
   }
@@ -95,17 +112,21 @@ export class RemoteConnection implements Member {
   }
 
   /** The worker has told the client that the key is good, which it is no more. */
-  #disappoint(username: string, answer: { readonly refusal: RefusalCode; readonly keyId?: bigint } | undefined): void {
+  #disappoint(username: string, answer: Refused | undefined): void {
     this.#remote.order(['FORGET', username]);
-    if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId);
-    this.#remote.order(['REFUSE', this.#id, answer === undefined ? REPLIES.GENERAL_FAILURE : REPLIES.NOT_ALLOWED]);
+    if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
+    const refusal: Refusal = answer === undefined ? { code: 'SERVICE_UNAVAILABLE' } : refusalOf(answer);
+    this.#remote.order(['REFUSE', this.#id, { refusal }]);
   }
 
   /** @param decided hears of nothing when the authentication failed, and is not called once the client has gone */
   #judge(username: string, decided: (answer: Authentication | undefined) => void): void {
     const { authenticate, log } = this.#remote.house;
-    const act = (answer: Authentication | undefined): void => {
+    const parsed = parseUsername(username);
+    const act = (judged: Authentication | undefined): void => {
       if (this.#gone) return;
+      const answer =
+        judged !== undefined && 'key' in judged && 'fault' in parsed ? badUsername(judged.key, parsed.fault) : judged;
       if (answer !== undefined && 'key' in answer) this.#admit(answer.key);
       decided(answer);
     };
@@ -114,7 +135,7 @@ export class RemoteConnection implements Member {
       act(undefined);
     };
     try {
-      const answer = authenticate(username, this.#clientAddress, this.product);
+      const answer = authenticate(parsed.key, this.#clientAddress, this.product);
       if (answer instanceof Promise) answer.then(act, failed);
       else act(answer);
     } catch (error) {
@@ -131,7 +152,10 @@ export class RemoteConnection implements Member {
   async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {
     const { product } = this;
     const cleared = await clear(this.#remote.house, { key, product, overLimit: this.#overLimit, host, port });
-    if ('reply' in cleared) return this.#remote.order(['REFUSE', this.#id, cleared.reply]);
+    if ('refusal' in cleared) {
+      return this.#remote.order(['REFUSE', this.#id, { refusal: { code: cleared.refusal } }]);
+    }
+    if ('failure' in cleared) return this.#remote.order(['REFUSE', this.#id, cleared]);
     const { session, addresses } = cleared;
     if (this.#gone) return session.close();
     this.#session = session;

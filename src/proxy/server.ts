@@ -5,7 +5,10 @@ import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import { chooseFrontend, type RelayChoice } from './chooseFrontend.ts';
-import { rotation, type Exit } from './exits.ts';
+import type { ExitSpec } from './exits/config.ts';
+import type { ExitStats } from './exits/exit.ts';
+import { Journey } from './exits/journey.ts';
+import { ExitPool } from './exits/pool.ts';
 import type { Frontend, FrontendCounts, House, Member, ProxyProduct } from './house.ts';
 import { KeyMembers } from './keyMembers.ts';
 import { KeyWatches, UNWATCHED, type WatchKey } from './keyWatches.ts';
@@ -20,7 +23,7 @@ export interface ProxyOptions {
   readonly authenticate: House['authenticate'];
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
-  readonly recordRefusal: (keyId: bigint, code: RefusalCode) => void;
+  readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string) => void;
   readonly watchKey?: WatchKey;
   readonly fence: Fence;
   readonly log: Logger;
@@ -29,8 +32,10 @@ export interface ProxyOptions {
     readonly maxConnectionsPerKey: number;
     readonly maxDescriptors?: number;
   };
-  /** Ways out per product, taken in turn. */
-  readonly exits?: Readonly<Record<ProxyProduct, readonly [Exit, ...Exit[]]>>;
+  /** Ways out per product, taken in turn; directly when absent. */
+  readonly exits?: Readonly<Record<ProxyProduct, readonly ExitSpec[]>>;
+  /** Finds upstream proxies; the fence of the targets when absent. */
+  readonly resolveUpstream?: Fence['resolve'];
   readonly relay?: RelayOptions;
 }
 
@@ -42,6 +47,11 @@ export interface RelayOptions {
   /** Other code for the workers of the fast relay. */
   readonly workerSource?: URL;
 }
+
+const DIRECTLY: readonly ExitSpec[] = [{ kind: 'DIRECT', label: 'direct' }];
+
+/** Milliseconds since 1970, of a clock that does not go backwards. */
+const now = (): number => performance.timeOrigin + performance.now();
 
 /** For gauges and counters. */
 export interface ProxyStats extends FrontendCounts {
@@ -62,9 +72,11 @@ export interface Proxy {
    */
   drain(timeoutMs: number): Promise<void>;
   readonly stats: ProxyStats;
+  /** To see, drain and assign exits. */
+  readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
 }
 
-/** The SOCKS5 data plane: one listener per product. */
+/** The data plane, SOCKS5 and HTTP CONNECT: one listener per product. */
 export function createProxy(options: ProxyOptions): Proxy {
   return new ProxyServer(options);
 }
@@ -78,6 +90,7 @@ class ProxyServer implements Proxy {
   readonly #watches: KeyWatches<Member>;
   readonly #house: House;
   #frontend: Frontend | undefined;
+  readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -86,14 +99,21 @@ class ProxyServer implements Proxy {
       this.#refused('KEY_REVOKED', keyId);
       member.abort();
     });
+    const { SHARED, DEDICATED } = options.exits ?? { SHARED: DIRECTLY, DEDICATED: DIRECTLY };
+    const watch = ({ id, state, lastError }: ExitStats): void => {
+      if (state === 'HEALTHY') options.log.info({ exit: id }, 'an exit works again');
+      else options.log.warn({ exit: id, error: lastError?.detail }, 'an exit fails: it is left alone for a while');
+    };
+    this.exits = { SHARED: new ExitPool(SHARED, watch), DEDICATED: new ExitPool(DEDICATED, watch) };
     this.#house = {
       authenticate: options.authenticate,
       openSession: options.openSession,
       fence: options.fence,
       log: options.log,
       idleTimeoutMs: options.limits.idleTimeoutMs,
-      exit: rotation(options.exits),
-      refused: (code, keyId) => this.#refused(code, keyId),
+      resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
+      journey: (product, plan) => new Journey(this.exits[product], plan, now),
+      refused: (code, keyId, message) => this.#refused(code, keyId, message),
       admitted: (member, key) => this.#admitted(member, key),
       left: (member) => this.#left(member),
     };
@@ -108,8 +128,10 @@ class ProxyServer implements Proxy {
       workers: relay?.workers ?? 1,
       workerSource: relay?.workerSource,
     };
-    // Exits that talk before they relay need Node's sockets.
-    const choice = exits === undefined ? (relay?.choice ?? 'auto') : 'portable';
+    // The workers of the fast relay cannot bind an address or speak to an upstream proxy yet.
+    const direct = Object.values(exits ?? {}).every((pool) => pool.every(({ kind }) => kind === 'DIRECT'));
+    if (!direct) log.warn('exits other than direct need the portable relay: it is used');
+    const choice = direct ? (relay?.choice ?? 'auto') : 'portable';
     this.#frontend = await chooseFrontend(choice, options, this.#house, log);
     return this.#frontend.listen();
   }
@@ -136,10 +158,10 @@ class ProxyServer implements Proxy {
     return true;
   }
 
-  #refused(code: RefusalCode, keyId: bigint | undefined): void {
+  #refused(code: RefusalCode, keyId: bigint | undefined, message?: string): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (keyId === undefined) this.#options.log.debug({ code }, 'a client was refused');
-    else this.#options.recordRefusal(keyId, code);
+    else this.#options.recordRefusal(keyId, code, message);
   }
 
   #left(member: Member): void {

@@ -63,6 +63,7 @@ function services(sink: Writable): Services {
     closeConnections: () => 0,
     wallets: createWallets({}),
     wakeMail: () => {},
+    webhookTarget: () => undefined,
   };
   const absent = { get: unused };
   return { ...real, db: new Proxy({}, absent) as Services['db'], live: new Proxy({}, absent) as Services['live'] };

@@ -5,6 +5,7 @@ import { graphql, type ExecutionResult } from 'graphql';
 import { createWallets } from '../../src/chain/wallets.ts';
 import type { OperationContext, Services, Viewer, ViewerContext } from '../../src/context.ts';
 import { deriveKeys } from '../../src/crypto.ts';
+import { createFence } from '../../src/egress.ts';
 import { localEvents, type EventMap, type EventName } from '../../src/events.ts';
 import { createLiveUsage } from '../../src/live/live.ts';
 import { createLogger } from '../../src/log.ts';
@@ -17,6 +18,7 @@ import { tick } from '../../src/resolvers/ledger/tick.ts';
 import { schema } from '../../src/schema/index.ts';
 import { createThrottle } from '../../src/throttle.ts';
 import { hourStart, PRICE_PER_BYTE, type Product } from '../../src/units.ts';
+import { createWebhookTarget } from '../../src/webhooks/target.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
 
 export const PASSWORD = 'correct horse battery';
@@ -63,6 +65,7 @@ export async function openTestServices(now: () => Date = () => new Date()): Prom
     closeConnections: (keyId) => closed.push(keyId),
     wallets: createWallets({}),
     wakeMail: () => {},
+    webhookTarget: createWebhookTarget(createFence({ allow: ['127.0.0.0/8'] })),
     live,
     closed,
     published,

@@ -7,6 +7,7 @@ import { createFence, type FenceOptions } from '../../src/egress.ts';
 import type { RefusalCode } from '../../src/errors.ts';
 import type { Direction } from '../../src/metering/session.ts';
 import type { RelayChoice } from '../../src/proxy/chooseFrontend.ts';
+import { parseExits } from '../../src/proxy/exits/config.ts';
 import { createProxy, type Proxy, type ProxyOptions, type RelayOptions } from '../../src/proxy/server.ts';
 import { GREETING, KEY, login, request } from './socksMessages.ts';
 import { createTestMeter, type TestMeter } from './socksMeter.ts';
@@ -20,6 +21,8 @@ export interface TestProxy extends AsyncDisposable {
   url(credentials?: string): string;
   /** Refusals recorded on the key, in order. */
   readonly refusals: RefusalCode[];
+  /** Texts of those that are more precise than their code's. */
+  readonly messages: string[];
 }
 
 interface TestProxyOptions {
@@ -29,8 +32,10 @@ interface TestProxyOptions {
   readonly limits?: Partial<ProxyOptions['limits']>;
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
+  /** Comma list, as in EXITS_SHARED; of both products. */
+  readonly exits?: string;
+  readonly ports?: Partial<ProxyOptions['ports']>;
   readonly relay?: RelayOptions;
-  readonly ports?: ProxyOptions['ports'];
   readonly log?: ProxyOptions['log'];
 }
 
@@ -44,16 +49,25 @@ const WORKER = new URL('../../dist/src/proxy/relay/fast/worker.js', import.meta.
 export async function startProxy(options: TestProxyOptions = {}): Promise<TestProxy> {
   const meter = options.meter ?? createTestMeter();
   const refusals: RefusalCode[] = [];
+  const messages: string[] = [];
+  const parsed = parseExits(options.exits ?? 'direct');
+  if ('faults' in parsed) throw new Error(parsed.faults.join('; '));
+  const { exits } = parsed;
   let own: { address: string; port: number }[] = [];
   const proxy = createProxy({
     host: options.host ?? '127.0.0.1',
-    ports: options.ports ?? { SHARED: 0, DEDICATED: 0 },
+    ports: { SHARED: 0, DEDICATED: 0, ...options.ports },
     authenticate:
       options.authenticate ??
       (async (username) =>
         username === KEY ? { key: { keyId: 1n, accountId: 1n } } : { refusal: 'KEY_UNKNOWN' as const }),
     openSession: options.openSession ?? meter.openSession,
-    recordRefusal: (_keyId, code) => refusals.push(code),
+    recordRefusal: (_keyId, code, message) => {
+      refusals.push(code);
+      if (message !== undefined) messages.push(message);
+    },
+    exits: { SHARED: exits, DEDICATED: exits },
+    resolveUpstream: createFence({ allow: ['0.0.0.0/0', '::/0'], own: () => own }).resolve,
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
     log: options.log ?? pino({ level: 'silent' }),
     limits: { idleTimeoutMs: 60_000, maxConnectionsPerKey: 1_000, ...options.limits },
@@ -69,6 +83,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     dedicatedPort: DEDICATED.port,
     url: (credentials = `${KEY}:x`) => `${credentials}@${name}:${SHARED.port}`,
     refusals,
+    messages,
     [Symbol.asyncDispose]: () => proxy.drain(0),
   };
 }

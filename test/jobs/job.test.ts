@@ -19,12 +19,12 @@ test('a job runs again after its pause, never twice at once, also when it fails'
     runs += 1;
     if (runs === 1) throw new Error('the first run fails');
   };
-  const stop = startJobs([{ name: 'slow', pauseMs: 1_000, run }], context);
+  const jobs = startJobs([{ name: 'slow', pauseMs: 1_000, run }], context);
   await vi.advanceTimersByTimeAsync(999);
   expect(running).toBe(0);
   await vi.advanceTimersByTimeAsync(3 * 6_200);
   expect(runs).toBe(3);
-  const stopped = stop();
+  const stopped = jobs.stop();
   await vi.advanceTimersByTimeAsync(10_000);
   await stopped;
 });
@@ -35,11 +35,43 @@ test('stopping waits for the run under way and starts no other', async () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     runs += 1;
   };
-  const stop = startJobs([{ name: 'one', pauseMs: 100, run }], context);
+  const jobs = startJobs([{ name: 'one', pauseMs: 100, run }], context);
   await vi.advanceTimersByTimeAsync(130);
-  const stopped = stop();
+  const stopped = jobs.stop();
   await vi.advanceTimersByTimeAsync(10_000);
   await stopped;
   expect(runs).toBe(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a job that is woken runs at once, and once more when it was running, however often it is called', async () => {
+  let runs = 0;
+  const run = async (): Promise<void> => {
+    runs += 1;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  };
+  const jobs = startJobs([{ name: 'one', pauseMs: 60_000, run }], context);
+  jobs.wake();
+  jobs.wake();
+  expect(runs).toBe(0);
+  await vi.advanceTimersByTimeAsync(30);
+  expect(runs).toBe(1);
+  for (let calls = 0; calls < 5; calls += 1) jobs.wake();
+  await vi.advanceTimersByTimeAsync(400);
+  expect(runs).toBe(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(runs).toBe(2);
+  await vi.advanceTimersByTimeAsync(50_000);
+  expect(runs).toBe(2);
+  await jobs.stop();
+  jobs.wake();
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test('a run under way hears that the server stops', async () => {
+  const run = (_context: JobContext, stopping: AbortSignal): Promise<void> =>
+    new Promise((resolve) => stopping.addEventListener('abort', () => resolve()));
+  const jobs = startJobs([{ name: 'one', pauseMs: 100, atStart: true, run }], context);
+  await jobs.stop();
   expect(vi.getTimerCount()).toBe(0);
 });

@@ -69,6 +69,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     closeConnections: () => 0,
     wallets: createWallets({}),
     wakeMail: () => {},
+    webhookTarget: () => undefined,
   };
   const activity = createKeyActivity(services);
   const authenticator = createAuthenticator(services, { cacheMs: () => 1_000, activity });

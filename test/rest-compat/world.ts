@@ -7,6 +7,7 @@ import { createWallets } from '../../src/chain/wallets.ts';
 import type { Services } from '../../src/context.ts';
 import { deriveKeys } from '../../src/crypto.ts';
 import { sql } from '../../src/database/sql.ts';
+import { createFence } from '../../src/egress.ts';
 import { localEvents } from '../../src/events.ts';
 import { createExecutor, type Executor } from '../../src/graphql/executor.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
@@ -25,6 +26,7 @@ import { tick } from '../../src/resolvers/ledger/tick.ts';
 import { schema } from '../../src/schema/index.ts';
 import { createThrottle } from '../../src/throttle.ts';
 import { NANO } from '../../src/units.ts';
+import { createWebhookTarget } from '../../src/webhooks/target.ts';
 import { openTestDatabase } from '../harness/database.ts';
 
 /** The clock of the world stands still: Saturday, the date of the reference's samples. */
@@ -67,6 +69,7 @@ export async function openWorld(): Promise<World> {
     closeConnections: () => 0,
     wallets: createWallets({}),
     wakeMail: () => {},
+    webhookTarget: createWebhookTarget(createFence({ allow: ['127.0.0.0/8'] })),
   };
   await populate(services);
   const activity = createKeyActivity(services);

@@ -48,11 +48,12 @@ CREATE TABLE "mail_queue" (
     "id" BIGSERIAL NOT NULL,
     "kind" "mail_kind" NOT NULL,
     "recipient" TEXT NOT NULL,
-    "language" "language" NOT NULL,
+    "address" TEXT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "next_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "last_error" TEXT,
+    "sent_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "mail_queue_pkey" PRIMARY KEY ("id")
 );
@@ -64,6 +65,7 @@ CREATE TABLE "wallet_challenge" (
     "chain_id" BIGINT NOT NULL,
     "purpose" "challenge_purpose" NOT NULL,
     "message" TEXT NOT NULL,
+    "client" TEXT NOT NULL,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
     "used_at" TIMESTAMPTZ(3),
 
@@ -140,6 +142,9 @@ CREATE INDEX "mail_token_expires_at_idx" ON "mail_token"("expires_at");
 
 -- CreateIndex
 CREATE INDEX "mail_queue_next_at_idx" ON "mail_queue"("next_at");
+
+-- CreateIndex
+CREATE INDEX "mail_queue_recipient_id_idx" ON "mail_queue"("recipient", "id");
 
 -- CreateIndex
 CREATE INDEX "wallet_challenge_address_expires_at_idx" ON "wallet_challenge"("address", "expires_at");

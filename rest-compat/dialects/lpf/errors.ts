@@ -1,5 +1,5 @@
 import { text } from '../../codecs.ts';
-import type { ErrorStyle } from '../../errors.ts';
+import { ERROR_CODE, type ErrorStyle } from '../../errors.ts';
 import { field, shapeOf } from '../../shapes.ts';
 
 const texts = {
@@ -8,7 +8,10 @@ const texts = {
     message:
       'Authentification requise : envoyez « Authorization: Bearer » avec une clé API ou un jeton de session valide.',
   },
-  INVALID_CREDENTIALS: { status: 401, message: 'Email ou mot de passe incorrect.' },
+  INVALID_CREDENTIALS: {
+    status: 401,
+    message: 'Email ou mot de passe incorrect : vérifiez-les, ou demandez un nouveau mot de passe.',
+  },
   INVALID_CHALLENGE: {
     status: 401,
     message: 'Message inconnu, déjà utilisé ou expiré : demandez un nonce, signez son message et renvoyez-le.',
@@ -16,7 +19,10 @@ const texts = {
   INVALID_SIGNATURE: { status: 401, message: 'Signature invalide : signez le message exact avec ce wallet.' },
   INVALID_REFRESH_TOKEN: { status: 401, message: 'Jeton de renouvellement invalide ou expiré : reconnectez-vous.' },
   CREDENTIAL_REVOKED: { status: 401, message: 'Cette clé ou cette session a été révoquée ; utilisez-en une autre.' },
-  FORBIDDEN: { status: 403, message: 'Cette clé ou cette session n’autorise pas cette opération.' },
+  FORBIDDEN: {
+    status: 403,
+    message: 'Cette clé ou cette session n’autorise pas cette opération : utilisez-en une autre.',
+  },
   EMAIL_NOT_VERIFIED: { status: 403, message: 'Email non vérifié : suivez le lien reçu par email.' },
   ACCOUNT_SUSPENDED: { status: 403, message: 'Compte suspendu : contactez le support.' },
   INSUFFICIENT_SCOPE: {
@@ -31,8 +37,8 @@ const texts = {
   BAD_INPUT: { status: 400, message: 'Requête invalide : vérifiez les champs envoyés.' },
   BAD_CURSOR: { status: 400, message: 'Curseur invalide : recommencez sans curseur.' },
   INVALID_TOKEN: { status: 400, message: 'Lien invalide, déjà utilisé ou expiré : demandez un nouvel email.' },
-  WRONG_PASSWORD: { status: 400, message: 'Mot de passe actuel incorrect.' },
-  NO_PASSWORD: { status: 400, message: 'Ce compte n’a pas de mot de passe : il se connecte avec un wallet.' },
+  WRONG_PASSWORD: { status: 400, message: 'Mot de passe actuel incorrect : vérifiez-le et réessayez.' },
+  NO_PASSWORD: { status: 400, message: 'Ce compte n’a pas de mot de passe : connectez-vous avec son wallet.' },
   NO_WALLET: { status: 400, message: 'Aucun wallet n’est lié à ce compte : liez-en un d’abord.' },
   CARD_CONSENT_REQUIRED: {
     status: 400,
@@ -41,29 +47,32 @@ const texts = {
   KEY_LIMIT_REACHED: { status: 409, message: 'Maximum de 10 clés actives atteint : révoquez-en une d’abord.' },
   KEY_IS_REVOKED: { status: 409, message: 'Cette clé est révoquée : créez-en une autre.' },
   KEY_NOT_RECOVERABLE: { status: 409, message: 'Le secret de cette clé n’est pas conservé : regénérez la clé.' },
-  EMAIL_TAKEN: { status: 409, message: 'Un autre compte utilise cet email.' },
+  EMAIL_TAKEN: { status: 409, message: 'Un autre compte utilise cet email : choisissez-en un autre.' },
   USERNAME_TAKEN: { status: 409, message: 'Ce nom d’utilisateur est déjà pris : choisissez-en un autre.' },
   WALLET_TAKEN: { status: 409, message: 'Ce wallet appartient à un autre compte : déliez-le d’abord de celui-ci.' },
   WALLET_ALREADY_LINKED: { status: 409, message: 'Un autre wallet est déjà lié : déliez-le d’abord.' },
   LAST_CREDENTIAL: {
     status: 409,
-    message: 'Ce wallet est le seul moyen de connexion du compte : il ne peut pas être délié.',
+    message: 'Ce wallet est le seul moyen de connexion du compte : gardez-le.',
   },
   NAME_TAKEN: { status: 409, message: 'Ce nom est déjà pris : choisissez-en un autre.' },
-  IDEMPOTENCY_MISMATCH: { status: 409, message: 'Cette clé d’idempotence a servi à une autre opération.' },
+  IDEMPOTENCY_MISMATCH: {
+    status: 409,
+    message: 'Cette clé d’idempotence a servi à une autre opération : choisissez-en une autre.',
+  },
   INSUFFICIENT_CREDIT: { status: 402, message: 'Solde insuffisant : rechargez le compte.' },
   THROTTLED: { status: 429, message: 'Trop de tentatives : patientez avant de réessayer.' },
   TOO_MANY_SUBSCRIPTIONS: { status: 429, message: 'Trop d’abonnements ouverts : fermez-en un d’abord.' },
   NOT_IMPLEMENTED: { status: 501, message: 'Pas encore disponible dans cette version du service : revenez bientôt.' },
   UNAVAILABLE: { status: 503, message: 'Service momentanément indisponible : réessayez bientôt.' },
   INTERNAL: { status: 500, message: 'Une erreur est survenue de notre côté : réessayez plus tard.' },
-  BAD_REQUEST: { status: 400, message: 'Le corps doit être un objet JSON valide, encodé en UTF-8.' },
+  BAD_REQUEST: { status: 400, message: 'Corps illisible : envoyez un objet JSON valide, encodé en UTF-8.' },
   ROUTE_NOT_FOUND: { status: 404, message: 'Route inconnue : voir /openapi.json.' },
   METHOD_NOT_ALLOWED: { status: 405, message: 'Méthode non permise sur cette route : voir l’en-tête Allow.' },
-  PAYLOAD_TOO_LARGE: { status: 413, message: 'Corps trop volumineux : 256 Kio au plus.' },
+  PAYLOAD_TOO_LARGE: { status: 413, message: 'Corps trop volumineux : envoyez 256 Kio au plus.' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
-    message: 'Envoyez le corps avec « Content-Type: application/json », sans compression.',
+    message: 'Format inconnu : envoyez le corps avec « Content-Type: application/json », sans compression.',
   },
 } as const satisfies ErrorStyle['texts'];
 
@@ -82,5 +91,5 @@ export const errors = {
     date: 'une date ISO 8601',
     choice: 'l’une des valeurs {choices}',
   },
-  body: shapeOf({ error: field('message', text), code: field('code', text) }),
+  body: shapeOf({ error: field('message', text), code: field('code', ERROR_CODE) }),
 } satisfies ErrorStyle;

@@ -63,6 +63,11 @@ export class BufferPool {
   readonly #holders = new Set<ReadBuffer>();
   #sweeper: NodeJS.Timeout | undefined;
 
+  /** Large buffers that somebody reads into. */
+  get inUse(): number {
+    return this.#holders.size;
+  }
+
   take(holder: ReadBuffer): Buffer | undefined {
     if (this.#holders.size >= MAX_LARGE) return undefined;
     this.#holders.add(holder);

@@ -1,43 +1,16 @@
 import { connect, type Socket } from 'node:net';
 
 import type { RefusalCode } from '../../errors.ts';
-import { BufferPool, ReadBuffer } from './buffers.ts';
+import { BufferPool } from './buffers.ts';
 import { cut } from './handle.ts';
 import { KeepAlive } from './keepAlive.ts';
+import { negotiate } from './negotiate.ts';
 import { Pump } from './pump.ts';
+import { Reader, type SocketEnd } from './reader.ts';
 import { DialError, type DialFailure, type Relay, type Tunnel, type TunnelPlan } from './relay.ts';
 
-/** One end of a tunnel: a socket, and how it is read when it was dialled here. */
-export interface SocketEnd {
-  readonly socket: Socket;
-  readonly reader?: Reader;
-}
-
-/** Reads a dialled socket into a buffer of its own instead of a new one per chunk (`onread`). */
-class Reader {
-  readonly buffer: ReadBuffer;
-  /** Set when the tunnel starts; the socket is not read before. */
-  receive: (chunk: Buffer) => boolean = () => false;
-  #lastBytes = 0;
-
-  constructor(pool: BufferPool) {
-    this.buffer = new ReadBuffer(pool);
-  }
-
-  readonly onread = {
-    buffer: (): Buffer => this.buffer.next(this.#lastBytes),
-    callback: (bytes: number): boolean => {
-      this.#lastBytes = bytes;
-      const passed = this.receive(this.buffer.bytes.subarray(0, bytes));
-      this.buffer.busy = !passed;
-      return passed;
-    },
-  };
-}
-
 /** The relay for every platform: Node's sockets, downloads through pooled static buffers. */
-export function createPortableRelay(): Relay<SocketEnd> {
-  const pool = new BufferPool();
+export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
   const keepAlive = new KeepAlive();
   return {
     dial({ address, port }, { timeoutMs, abandonment, localAddress }) {
@@ -75,10 +48,17 @@ export function createPortableRelay(): Relay<SocketEnd> {
       const { localAddress: address, localPort: port } = socket;
       return address === undefined || port === undefined ? undefined : { address, port };
     },
-    discard: ({ socket }) => cut(socket),
+    negotiate,
+    discard({ socket, reader }) {
+      cut(socket);
+      // A long answer of an upstream proxy may have been read into a large one.
+      reader?.buffer.release();
+    },
     start: (plan) => new PortableTunnel(plan, keepAlive),
   };
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const FAILURES: Readonly<Record<string, DialFailure>> = {
   ECONNREFUSED: 'CONNECTION_REFUSED',
@@ -91,6 +71,8 @@ const FAILURES: Readonly<Record<string, DialFailure>> = {
 };
 
 function failureOf(error: Error): DialFailure {
+  // Before anything was sent: the address to dial from is none of this machine, or of another family.
+  if ('syscall' in error && error.syscall === 'bind') return 'LOCAL_ADDRESS_MISSING';
   return ('code' in error ? FAILURES[String(error.code)] : undefined) ?? 'HOST_UNREACHABLE';
 }
 
@@ -158,7 +140,10 @@ class PortableTunnel implements Tunnel {
         return this.#down.receive(chunk);
       };
     }
-    target.resume();
+    // What was read before the tunnel began was copied out of the buffer.
+    if (reader !== undefined) reader.buffer.busy = false;
+    const held = reader?.early ?? NOTHING;
+    if (held.length === 0 || this.#down.receive(held)) target.resume();
     const { early, clientEnded } = this.#plan;
     const passed = early.length === 0 || this.#up.receive(early);
     if (clientEnded) this.#up.end();

@@ -1,5 +1,7 @@
 import type { RefusalCode } from '../../errors.ts';
 import type { MeterSession } from '../../metering/session.ts';
+import type { Setback } from '../exits/exit.ts';
+import type { UpstreamHandshake } from '../exits/upstream.ts';
 import type { Abandonment } from './abandonment.ts';
 
 /** An address to dial, as the fence pinned it. */
@@ -18,8 +20,17 @@ export interface DialOptions {
   readonly localAddress?: string;
 }
 
-/** Why a dial failed, in the terms of RFC 1928, section 6. */
-export type DialFailure = 'NETWORK_UNREACHABLE' | 'HOST_UNREACHABLE' | 'CONNECTION_REFUSED' | 'TIMED_OUT' | 'ABANDONED';
+/**
+ * Why a dial failed, in the terms of RFC 1928, section 6. `LOCAL_ADDRESS_MISSING`: the address to
+ * dial from is none of this machine.
+ */
+export type DialFailure =
+  | 'NETWORK_UNREACHABLE'
+  | 'HOST_UNREACHABLE'
+  | 'CONNECTION_REFUSED'
+  | 'TIMED_OUT'
+  | 'LOCAL_ADDRESS_MISSING'
+  | 'ABANDONED';
 
 export class DialError extends Error {
   override readonly name = 'DialError';
@@ -61,6 +72,15 @@ export interface Tunnel {
 export interface Relay<Endpoint> {
   /** @throws DialError */
   dial(peer: Peer, options: DialOptions): Promise<Endpoint>;
+  /**
+   * Leads the handshake with the upstream proxy that was dialled. What the target sends behind it
+   * belongs to the tunnel. @returns why it failed, when it did; the end is still open then
+   */
+  negotiate(
+    endpoint: Endpoint,
+    handshake: UpstreamHandshake,
+    options: Pick<DialOptions, 'timeoutMs' | 'abandonment'>,
+  ): Promise<Setback | undefined>;
   /** The local address of a dialled end, for the reply. */
   localAddress(endpoint: Endpoint): Peer | undefined;
   /** Gives up a dialled end that is not going to be relayed. */

@@ -11,7 +11,8 @@ const EMAIL_TAKEN = sql('userEmailTaken', 'select 1 from users where email = $1'
 const USERNAME_TAKEN = sql('userNameTaken', 'select 1 from users where lower(username) = lower($1)');
 const INSERT = sql(
   'userInsert',
-  `insert into users (email, username, email_verified, role) values ($1, $2, true, $3::role) returning id`,
+  `insert into users (email, username, email_verified, role, language)
+   values ($1, $2, $3, $4::role, $5::language) returning id`,
 );
 const PASSWORD = sql(
   'credentialInsertPassword',
@@ -25,13 +26,20 @@ export interface NewAccount {
   /** argon2id hash; made before the transaction, because it takes long. */
   readonly passwordHash: string;
   readonly role: User['role'];
+  /** Whether the address is known to be theirs, true unless said otherwise. */
+  readonly emailVerified?: boolean;
+  /** Of mails, English unless said otherwise. */
+  readonly language?: User['language'];
 }
 
 /**
- * Creates a user with verified e-mail address, password and empty account.
+ * Creates a user with e-mail address, password and empty account.
  * @throws AppError EMAIL_TAKEN, USERNAME_TAKEN
  */
-export async function insertAccount(tx: Sql, { email, username, passwordHash, role }: NewAccount): Promise<bigint> {
+export async function insertAccount(
+  tx: Sql,
+  { email, username, passwordHash, role, emailVerified = true, language = 'EN' }: NewAccount,
+): Promise<bigint> {
   await tx.query(LOCK, [`email:${email}`]);
   if ((await tx.query(EMAIL_TAKEN, [email])).length > 0) throw new AppError('EMAIL_TAKEN', { field: 'email' });
   if (username !== null) {
@@ -39,7 +47,7 @@ export async function insertAccount(tx: Sql, { email, username, passwordHash, ro
     const taken = await tx.query(USERNAME_TAKEN, [username]);
     if (taken.length > 0) throw new AppError('USERNAME_TAKEN', { field: 'username' });
   }
-  const [row] = await tx.query<{ id: bigint }>(INSERT, [email, username, role]);
+  const [row] = await tx.query<{ id: bigint }>(INSERT, [email, username, emailVerified, role, language]);
   if (row === undefined) throw new Error('the user was not inserted');
   await openAccount(tx, row.id);
   await tx.query(PASSWORD, [row.id, passwordHash]);

@@ -1,36 +1,37 @@
 import type { OperationContext } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
 
-/** Sensitive actions that are put on record. */
-export const AUDIT_ACTIONS = [
-  'ACCOUNT_CREATED',
-  'EMAIL_VERIFIED',
-  'SIGNED_IN',
-  'SIGN_IN_FAILED',
-  'SESSION_REVOKED',
-  'REFRESH_TOKEN_REUSED',
-  'PASSWORD_CHANGED',
-  'PASSWORD_RESET_REQUESTED',
-  'PASSWORD_RESET',
-  'WALLET_LINKED',
-  'WALLET_UNLINKED',
-  'ACCOUNT_MERGED',
-  'API_KEY_CREATED',
-  'API_KEY_UPDATED',
-  'API_KEY_REVEALED',
-  'API_KEY_REGENERATED',
-  'API_KEY_ROTATED',
-  'API_KEY_REVOKED',
-  'LIMITS_UPDATED',
-  'SETTINGS_UPDATED',
-  'WEBHOOK_SECRET_ROTATED',
-  'BALANCE_ADJUSTED',
-  'USAGE_RESET',
-  'ACCOUNT_SUSPENDED',
-  'ACCOUNT_RESUMED',
-  'ACCOUNT_UPDATED',
-] as const;
-export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+/** Sensitive actions that are put on record, and what each says. */
+export const AUDIT_ACTIONS = {
+  ACCOUNT_CREATED: 'The account was created.',
+  EMAIL_VERIFIED: 'The e-mail address was confirmed.',
+  SIGNED_IN: 'A session was opened.',
+  SIGN_IN_FAILED: 'Somebody tried to sign in and could not.',
+  SESSION_REVOKED: 'A session was ended.',
+  REFRESH_TOKEN_REUSED: 'A refresh token came back after its grace; its session was ended.',
+  PASSWORD_CHANGED: 'The password was changed by who knew the old one.',
+  PASSWORD_RESET_REQUESTED: 'A mail to reset the password was asked for.',
+  PASSWORD_RESET: 'The password was reset through a mail.',
+  WALLET_LINKED: 'A wallet was linked.',
+  WALLET_UNLINKED: 'The wallet was unlinked.',
+  ACCOUNT_MERGED: 'Another account was merged in.',
+  API_KEY_CREATED: 'An API key was created.',
+  API_KEY_UPDATED: 'An API key was renamed, or its limits, scopes or lists changed.',
+  API_KEY_REVEALED: 'The secret of an API key was shown again.',
+  API_KEY_REGENERATED: 'An API key got a new secret; the old one died at once.',
+  API_KEY_ROTATED: 'An API key got a new secret; the old one works on for a while.',
+  API_KEY_REVOKED: 'An API key was revoked.',
+  LIMITS_UPDATED: 'Limits of the account were changed.',
+  SETTINGS_UPDATED: 'Alerts, automatic reload, webhook or language were changed.',
+  WEBHOOK_SECRET_ROTATED: 'The signing secret of the webhook was replaced.',
+  BALANCE_ADJUSTED: 'The operator gave or took credit.',
+  USAGE_RESET: 'The operator put a counter of an API key back to zero.',
+  ACCOUNT_SUSPENDED: 'The operator suspended the account.',
+  ACCOUNT_RESUMED: 'The operator ended the suspension.',
+  ACCOUNT_UPDATED: 'The operator changed role, permissions, plan or price grid.',
+  PRICE_GRID_SAVED: 'A price grid was made or changed; stands with the operator who did it.',
+} as const;
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
 
 export interface AuditRecord {
   /** Whose affairs: the account whose owner may read it. */

@@ -8,8 +8,7 @@ import { findKey, findSession } from './findCredential.ts';
 import { verifyToken } from './tokens.ts';
 
 /** Answer to a username offered to the proxy. `keyId` when the refusal can be shown on a key. */
-export type ProxyAuthentication =
-  { readonly key: AuthenticatedKey } | { readonly refusal: RefusalCode; readonly keyId?: bigint };
+export type ProxyAuthentication = { readonly key: AuthenticatedKey } | Refused;
 
 export interface Authenticator {
   /**
@@ -50,6 +49,8 @@ type Needs = Pick<Services, 'db' | 'events' | 'keys' | 'throttle' | 'now'>;
 interface Refused {
   readonly refusal: RefusalCode;
   readonly keyId?: bigint;
+  /** With `THROTTLED`. */
+  readonly retryAfterSeconds?: number;
 }
 type KeyOutcome = { readonly viewer: Viewer } | Refused;
 
@@ -96,7 +97,7 @@ export function createAuthenticator(services: Needs, { cacheMs, activity }: Auth
       const outcome = await presentKey(token, clientAddress);
       if ('viewer' in outcome) return outcome.viewer;
       if (outcome.refusal !== 'THROTTLED') throw new AppError('UNAUTHENTICATED');
-      const retryAfterSeconds = await services.throttle.blockedFor(clientAddress, subjectOf(token));
+      const { retryAfterSeconds } = outcome;
       throw new AppError('THROTTLED', retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
     },
     proxyKey(username, clientAddress) {
@@ -132,7 +133,8 @@ async function checkKey(
   clientAddress: string,
 ): Promise<KeyOutcome> {
   const subject = subjectOf(secret);
-  if ((await throttle.blockedFor(clientAddress, subject)) !== undefined) return { refusal: 'THROTTLED' };
+  const retryAfterSeconds = await throttle.blockedFor(clientAddress, subject);
+  if (retryAfterSeconds !== undefined) return { refusal: 'THROTTLED', retryAfterSeconds };
   const found = KEY.test(secret) ? await findKey(db, lookup) : undefined;
   if (found !== undefined && !found.revoked) {
     await throttle.succeeded(clientAddress, subject);

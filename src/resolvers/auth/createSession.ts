@@ -1,6 +1,6 @@
 import type { Session } from '../../../prisma/generated/client/client.ts';
 import type { OperationContext } from '../../context.ts';
-import { sql } from '../../database/sql.ts';
+import { sql, type Sql } from '../../database/sql.ts';
 import { signRefreshToken, signToken } from './tokens.ts';
 
 const INSERT = sql(
@@ -9,7 +9,7 @@ const INSERT = sql(
    returning id::text as id`,
 );
 
-type Opener = Pick<OperationContext, 'db' | 'keys' | 'now' | 'sessions' | 'clientAddress'>;
+type Opener = Pick<OperationContext, 'keys' | 'now' | 'sessions' | 'clientAddress'> & { readonly db: Sql };
 
 export interface OpenedSession {
   readonly token: string;

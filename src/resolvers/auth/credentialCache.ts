@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
-import type { Events } from '../../events.ts';
+import { names, type Events } from '../../events.ts';
 
 const MAX_ENTRIES = 10_000;
 
@@ -30,19 +30,11 @@ export function createCredentialCache<Entry extends CachedOwner>(
   const loading = new Map<string, Promise<Entry | undefined>>();
   // What was read before a change may be older than the change: it is answered, but not kept.
   let generation = 0;
-  const unsubscribe = events.subscribe('credentialsChanged', ({ accountId, keyId, sessionId }) => {
+  const unsubscribe = events.subscribe('credentialsChanged', (event) => {
     generation += 1;
     loading.clear();
-    const everything = keyId === null && sessionId === null;
-    for (const [name, entry] of entries.entries()) {
-      if (entry.accountId !== accountId) continue;
-      if (
-        everything ||
-        (keyId !== null && entry.keyId === keyId) ||
-        (sessionId !== null && entry.sessionId === sessionId)
-      )
-        entries.delete(name);
-    }
+    for (const [name, entry] of entries.entries())
+      if (entry.accountId === event.accountId && names(event, entry)) entries.delete(name);
   });
   // Revocations may be among what was lost.
   const forgetAll = events.subscribe('eventsLost', () => {

@@ -82,7 +82,7 @@ test('the 11th failure with one prefix is throttled, for that address and prefix
   for (let failures = 0; failures < 10; failures += 1) {
     expect(await auth.proxyKey(guess(), from)).toEqual({ refusal: 'KEY_UNKNOWN' });
   }
-  expect(await auth.proxyKey(guess(), from)).toEqual({ refusal: 'THROTTLED' });
+  expect(await auth.proxyKey(guess(), from)).toEqual({ refusal: 'THROTTLED', retryAfterSeconds: 900 });
   await expect(auth.bearer(secret, from)).rejects.toMatchObject({ code: 'THROTTLED', retryAfterSeconds: 900 });
   expect(await auth.proxyKey(secret, address())).toHaveProperty('key');
   expect(await auth.proxyKey(newApiKeySecret(), from)).toEqual({ refusal: 'KEY_UNKNOWN' });

@@ -21,3 +21,31 @@ test('a cache that may have missed a revocation believes nothing it knew', async
   expect(loads).toBe(2);
   cache.close();
 });
+
+const sessionA: CachedOwner = { accountId: 1n, keyId: null, sessionId: 'a' };
+const sessionB: CachedOwner = { accountId: 1n, keyId: null, sessionId: 'b' };
+const stranger: CachedOwner = { accountId: 9n, keyId: null, sessionId: 'c' };
+const ofKey2 = { accountId: 1n, keyId: 2n, sessionId: null, revoked: true, lookups: [] };
+
+test.each([
+  ['a key', ofKey2, ['key']],
+  ['a session', { ...ofKey2, keyId: null, sessionId: 'a' }, ['a']],
+  ['every session', { ...ofKey2, keyId: null, sessionsBut: null }, ['a', 'b']],
+  ['the other sessions', { ...ofKey2, keyId: null, sessionsBut: 'a' }, ['b']],
+  ['the account', { ...ofKey2, keyId: null }, ['a', 'b', 'key']],
+])('a change of %s is forgotten, the rest stays', async (_what, event, forgotten) => {
+  const events = localEvents((error) => expect.unreachable(String(error)));
+  const cache = createCredentialCache<CachedOwner>(events, () => 30_000);
+  const entries = Object.entries({ a: sessionA, b: sessionB, key: owner, stranger });
+  for (const [name, entry] of entries) await cache.get(name, async () => entry);
+  events.publish('credentialsChanged', event);
+  const gone: string[] = [];
+  for (const [name, entry] of entries) {
+    await cache.get(name, async () => {
+      gone.push(name);
+      return entry;
+    });
+  }
+  expect(gone).toEqual(forgotten);
+  cache.close();
+});

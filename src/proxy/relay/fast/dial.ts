@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-import { REPLIES, type ReplyCode } from '../../socks5.ts';
+import type { DialFailure } from '../relay.ts';
 import { encodeAddress } from './address.ts';
 import { TARGET, type Hub } from './hub.ts';
 import { EINPROGRESS, K } from './syscalls.ts';
@@ -13,13 +13,13 @@ const KEEP_ALIVE_SECONDS = 60;
 const { ECONNREFUSED, ECONNRESET, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT } = constants.errno;
 
 /** Everything else, a silent target included, is "host unreachable" like an unknown name. */
-const FAILURES: ReadonlyMap<number, ReplyCode> = new Map([
-  [ECONNREFUSED, REPLIES.CONNECTION_REFUSED],
-  [ECONNRESET, REPLIES.CONNECTION_REFUSED],
-  [ENETUNREACH, REPLIES.NETWORK_UNREACHABLE],
-  [ENETDOWN, REPLIES.NETWORK_UNREACHABLE],
-  [EADDRNOTAVAIL, REPLIES.NETWORK_UNREACHABLE],
-  [EAFNOSUPPORT, REPLIES.NETWORK_UNREACHABLE],
+const FAILURES: ReadonlyMap<number, DialFailure> = new Map<number, DialFailure>([
+  [ECONNREFUSED, 'CONNECTION_REFUSED'],
+  [ECONNRESET, 'CONNECTION_REFUSED'],
+  [ENETUNREACH, 'NETWORK_UNREACHABLE'],
+  [ENETDOWN, 'NETWORK_UNREACHABLE'],
+  [EADDRNOTAVAIL, 'NETWORK_UNREACHABLE'],
+  [EAFNOSUPPORT, 'NETWORK_UNREACHABLE'],
 ]);
 
 const ONE = Int32Array.of(1);
@@ -36,7 +36,7 @@ export class Dial {
   #fd = -1;
   /** When the present attempt is given up. */
   #due = 0;
-  #failure: ReplyCode = REPLIES.HOST_UNREACHABLE;
+  #failure: DialFailure = 'HOST_UNREACHABLE';
 
   constructor(hub: Hub, id: number, addresses: readonly string[], port: number) {
     this.#hub = hub;
@@ -56,7 +56,7 @@ export class Dial {
   }
 
   /** What to reply when the last attempt has failed. */
-  get failure(): ReplyCode {
+  get failure(): DialFailure {
     return this.#failure;
   }
 
@@ -86,7 +86,7 @@ export class Dial {
 
   /** The present attempt took too long. */
   expired(): void {
-    this.#failure = REPLIES.HOST_UNREACHABLE;
+    this.#failure = 'TIMED_OUT';
   }
 
   /** Gives the socket of the present attempt up. */
@@ -109,7 +109,7 @@ export class Dial {
   }
 
   #failed(errno: number): false {
-    this.#failure = FAILURES.get(errno) ?? REPLIES.HOST_UNREACHABLE;
+    this.#failure = FAILURES.get(errno) ?? 'HOST_UNREACHABLE';
     return false;
   }
 }

@@ -1,6 +1,7 @@
 import type { LeaseCells } from '../../../metering/session.ts';
 import { Negotiation, type Move } from '../../negotiation.ts';
-import { AUTHENTICATED, encodeReply, NOT_AUTHENTICATED, REPLIES, type ReplyCode } from '../../socks5.ts';
+import { encodeVerdict, type Verdict } from '../../answers.ts';
+import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
 import { decodeAddress, SOCKADDR_BYTES } from './address.ts';
 import { ClientSocket, resetOnClose } from './clientSocket.ts';
 import { Dial } from './dial.ts';
@@ -93,8 +94,9 @@ export class Link implements Timed, TunnelOwner {
     if (this.#stage === 'NEGOTIATING') this.#receive();
   }
 
-  refused(reply: ReplyCode): void {
-    if (this.#stage === 'JUDGED' || this.#stage === 'ASKING') this.#finish(encodeReply(reply));
+  refused(verdict: Verdict): void {
+    if (this.#stage !== 'JUDGED' && this.#stage !== 'ASKING') return;
+    this.#finish(encodeVerdict(this.#negotiation.answers, verdict));
   }
 
   dial(addresses: readonly string[], port: number, cells: LeaseCells, slot: number): void {
@@ -154,7 +156,11 @@ export class Link implements Timed, TunnelOwner {
     if (move.kind === 'SEND') this.#client.send(move.answer);
     else if (move.kind === 'LOGIN') this.#login(move.username);
     else if (move.kind === 'CONNECT') this.#ask(move.request.host, move.request.port);
-    else {
+    else if (move.kind === 'LOGIN_AND_CONNECT') {
+      // The main thread judges the key with the request; that is one round trip.
+      this.#username = move.username;
+      this.#ask(move.request.host, move.request.port);
+    } else {
       if (move.noCredentials) this.#hub.report(['REFUSED', 'NO_CREDENTIALS']);
       if (move.answer === undefined) this.abort();
       else this.#finish(move.answer);
@@ -180,7 +186,7 @@ export class Link implements Timed, TunnelOwner {
   #nextAttempt(): void {
     if (this.#dial === undefined) return;
     if (this.#dial.next()) this.#hub.timers.set(this, this.#dial.due);
-    else this.#finish(encodeReply(this.#dial.failure));
+    else this.#finish(this.#negotiation.answers.failed(this.#dial.failure));
   }
 
   #dialled(bits: number): void {
@@ -209,8 +215,7 @@ export class Link implements Timed, TunnelOwner {
     const address = Buffer.alloc(SOCKADDR_BYTES);
     this.#hub.calls.getsockname(fd, address, Uint32Array.of(SOCKADDR_BYTES));
     const local = decodeAddress(address);
-    const reply = encodeReply(REPLIES.SUCCEEDED, local.address, local.port);
-    return this.#client.send(reply);
+    return this.#client.send(this.#negotiation.answers.opened(local));
   }
 
   /** Sends the last answer and closes, so that the answer arrives. */

@@ -1,6 +1,6 @@
 import type { RefusalCode } from '../../../errors.ts';
 import type { LeaseCells } from '../../../metering/session.ts';
-import type { ReplyCode } from '../../socks5.ts';
+import type { Verdict } from '../../answers.ts';
 
 /**
  * What the main thread and a relay worker tell each other, many at a time. Tuples, because a
@@ -42,7 +42,7 @@ export type Order =
   | readonly [kind: 'SLAB', slab: number, cells: LeaseCells]
   /** Connect to the first of the addresses that answers, then relay. */
   | readonly [kind: 'DIAL', id: number, slab: number, slot: number, port: number, addresses: readonly string[]]
-  | readonly [kind: 'REFUSE', id: number, reply: ReplyCode]
+  | readonly [kind: 'REFUSE', id: number, verdict: Verdict]
   /** More may be spent than before. */
   | readonly [kind: 'GRANTED', id: number]
   /** `granted` is lower than before. */

@@ -1,0 +1,39 @@
+import type { DialFailure } from '../relay/relay.ts';
+import type { ExitSpec, UpstreamSpec } from './config.ts';
+import { ConnectHandshake } from './connectClient.ts';
+import type { Blame, Setback } from './exit.ts';
+import { SocksHandshake } from './socksClient.ts';
+import type { UpstreamHandshake } from './upstream.ts';
+
+// What a relay needs to carry out an attempt and to tell what came of it. An attempt is plain data, so
+// it may be carried out in another thread than the journey's.
+
+export function isUpstream(spec: ExitSpec): spec is UpstreamSpec {
+  return spec.kind === 'SOCKS5' || spec.kind === 'HTTP';
+}
+
+/** To be led on a connection to the upstream proxy. @param address literal of the target */
+export function beginUpstream({ kind, login }: UpstreamSpec, address: string, port: number): UpstreamHandshake {
+  const request = { login, address, port };
+  return kind === 'SOCKS5' ? new SocksHandshake(request) : new ConnectHandshake(request);
+}
+
+/** The target, dialled from this machine, was not reached. */
+export function targetSetback(failure: DialFailure): Setback {
+  return { failure, blame: BLAME[failure], detail: `connecting to the target: ${failure}` };
+}
+
+/** The upstream proxy was not reached. */
+export function upstreamSetback(detail: string): Setback {
+  return { failure: 'HOST_UNREACHABLE', blame: 'EXIT', detail };
+}
+
+/** Silence and missing routes may come from the address that is dialled from; a refusal is the target's own. */
+const BLAME: Readonly<Record<DialFailure, Blame>> = {
+  NETWORK_UNREACHABLE: 'UNSURE',
+  HOST_UNREACHABLE: 'UNSURE',
+  CONNECTION_REFUSED: 'TARGET',
+  TIMED_OUT: 'UNSURE',
+  LOCAL_ADDRESS_MISSING: 'EXIT',
+  ABANDONED: 'UNSURE',
+};
