@@ -86,6 +86,7 @@ describe('a tunnel', () => {
     await client.over;
     expect(proxy.meter.spent('down')).toBeLessThanOrEqual(123_456);
     expect(client.total).toBe(OPENED.length + proxy.meter.spent('down'));
+    await until(() => proxy.proxy.stats.connections === 0, 'closed');
     expect(proxy.refusals).toEqual(['OUT_OF_CREDIT']);
   });
 
@@ -120,7 +121,7 @@ describe('refusals', () => {
     const { status, headers, body } = await answerTo(proxy.port, connectTo('example.test:443', null));
     expect([status, headers.get('Proxy-Authenticate')]).toEqual([407, 'Basic realm="Passerelle", charset="UTF-8"']);
     expect(body).toBe('NO_CREDENTIALS: The client sent no credentials. Use KEY:x@host, with any password.\n');
-    expect(proxy.proxy.stats.refusals.get('NO_CREDENTIALS')).toBe(1);
+    await until(() => proxy.proxy.stats.refusals.get('NO_CREDENTIALS') === 1, 'counted');
   });
 
   test('an unknown key, bad flags and too many failures: 407, 407 and 429', async () => {
