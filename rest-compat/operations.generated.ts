@@ -72,6 +72,8 @@ export type ErrorCode =
   | 'NO_PASSWORD'
   /** The account has no wallet. */
   | 'NO_WALLET'
+  /** The account has no webhook; configure one first. */
+  | 'NO_WEBHOOK'
   /** Too many attempts; wait before the next one. */
   | 'THROTTLED'
   /** The account has too many subscriptions open; close one first. */

@@ -71,7 +71,7 @@ export const SessionKindEnum = builder.enumType('SessionKind', {
 });
 
 export const LanguageEnum = builder.enumType('Language', {
-  description: 'Language of display labels.',
+  description: 'Language of display labels and mails.',
   values: { EN: { description: 'English.' }, FR: { description: 'French.' } } as const,
 });
 

@@ -10,6 +10,10 @@ import './consumption.ts';
 import './usage.ts';
 import './session.ts';
 import './account.ts';
+import './pricing.ts';
+import './settings.ts';
+import './webhook.ts';
+import './deposit.ts';
 import { builder } from './builder.ts';
 
 /** The schema: everything that callers see. */

@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts';
 import { ApiKey, BRIEF_KEY } from './apiKey.ts';
 import { MAX_PAGE } from '../resolvers/connection.ts';
 import { builder, connectionComplexity } from './builder.ts';
-import { AuthTypeEnum, PlanEnum, RoleEnum } from './enums.ts';
+import { AuthTypeEnum, LanguageEnum, PlanEnum, RoleEnum } from './enums.ts';
 import { Limits } from './limits.ts';
 import { selectsOnly, selectsOnlyAt } from './selection.ts';
 
@@ -49,6 +49,13 @@ export const User = builder.prismaNode('User', {
       resolve: ({ plan }) => PLANS.find((known) => known === plan) ?? 'FREE',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was created.' }),
+    language: t.expose('language', { type: LanguageEnum, description: 'Language of mails.' }),
+    suspendedAt: t.expose('suspendedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when the account is suspended; null while it is not.',
+    }),
+    suspendedFor: t.exposeString('suspendedFor', { nullable: true, description: 'Why it is suspended.' }),
     balance: t.field({
       type: 'Credits',
       description: 'Credit of the account. Open reservations are not subtracted.',
@@ -122,6 +129,10 @@ const BY_ID = [
   'balanceSummary',
   'usageByDay',
   'usageByHour',
+  'pricing',
+  'quote',
+  'settings',
+  'auditLog',
 ];
 const BY_BALANCE = [...BY_ID, 'balance'];
 const BY_LIMITS = [...BY_BALANCE, 'limits'];

@@ -28,6 +28,14 @@ const user = ({ malformed, userId }: Target): string => malformed ?? encodeNodeI
 
 const SIGNED_IN = { anonymous: 'UNAUTHENTICATED', owner: 'OK', key: 'OK', stranger: 'OK', admin: 'OK' } as const;
 const OWNER = { ...SIGNED_IN, stranger: 'NOT_FOUND', admin: 'NOT_FOUND' } as const;
+/** Whoever is signed in is told the same. */
+const allOf = (code: ErrorCode): Row['expected'] => ({
+  ...SIGNED_IN,
+  owner: code,
+  key: code,
+  stranger: code,
+  admin: code,
+});
 const ADMIN = {
   anonymous: 'UNAUTHENTICATED',
   owner: 'FORBIDDEN',
@@ -85,5 +93,22 @@ export const matrix: Readonly<Record<string, Row>> = {
     ADMIN,
   ),
   'Mutation.resetUsage': mutation('resetUsage', (target) => ({ apiKeyId: key(target), window: 'DAY' }), ADMIN),
+  'Query.priceGrids': query('{ priceGrids { name tiers { rate } } }', () => ({}), ADMIN),
+  'Mutation.savePriceGrid': mutation(
+    'savePriceGrid',
+    ({ malformed, run }) => ({ ...(malformed !== undefined && { id: malformed }), name: `Grid ${run}`, tiers: [] }),
+    ADMIN,
+  ),
+  'Mutation.assignGrid': mutation('assignGrid', (target) => ({ userId: user(target), gridId: null }), ADMIN),
+  'Mutation.updateAlerts': mutation('updateAlerts', () => ({ alertThreshold: '20' }), SIGNED_IN),
+  'Mutation.updateProfile': mutation('updateProfile', () => ({ language: 'FR' }), SIGNED_IN),
+  'Mutation.configureWebhook': mutation('configureWebhook', () => ({ url: null, events: {} }), SIGNED_IN),
+  'Mutation.rotateWebhookSecret': mutation('rotateWebhookSecret', () => ({}), SIGNED_IN),
+  'Mutation.testWebhook': mutation('testWebhook', () => ({}), allOf('NO_WEBHOOK')),
+  'Mutation.submitDeposit': mutation(
+    'submitDeposit',
+    () => ({ txHash: `0x${'0'.repeat(64)}` }),
+    allOf('NOT_IMPLEMENTED'),
+  ),
   'Subscription.usage': query('subscription ($id: ID!) { usage(apiKeyId: $id) { seq } }', byKey, OWNER),
 };

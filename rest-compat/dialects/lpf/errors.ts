@@ -40,6 +40,7 @@ const texts = {
   WRONG_PASSWORD: { status: 400, message: 'Mot de passe actuel incorrect : vérifiez-le et réessayez.' },
   NO_PASSWORD: { status: 400, message: 'Ce compte n’a pas de mot de passe : connectez-vous avec son wallet.' },
   NO_WALLET: { status: 400, message: 'Aucun wallet n’est lié à ce compte : liez-en un d’abord.' },
+  NO_WEBHOOK: { status: 400, message: 'Aucun webhook configuré : enregistrez d’abord une URL.' },
   CARD_CONSENT_REQUIRED: {
     status: 400,
     message: 'Le rechargement automatique exige save_card_consent : envoyez-le à true.',

@@ -6,7 +6,6 @@ export const AUDIT_ACTIONS = {
   ACCOUNT_CREATED: 'The account was created.',
   EMAIL_VERIFIED: 'The e-mail address was confirmed.',
   SIGNED_IN: 'A session was opened.',
-  SIGN_IN_FAILED: 'Somebody tried to sign in and could not.',
   SESSION_REVOKED: 'A session was ended.',
   REFRESH_TOKEN_REUSED: 'A refresh token came back after its grace; its session was ended.',
   PASSWORD_CHANGED: 'The password was changed by who knew the old one.',
