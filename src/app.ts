@@ -21,6 +21,7 @@ import { expire } from './resolvers/ledger/upkeep.ts';
 import { openEvents, throttleRedis } from './openEvents.ts';
 import { loadMasterKey } from './secrets.ts';
 import { startApi } from './startApi.ts';
+import { startMail } from './startMail.ts';
 import { Teardown, type Failure } from './teardown.ts';
 import { createThrottle } from './throttle.ts';
 import { formatCredits, NANO } from './units.ts';
@@ -120,6 +121,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   const api = await startApi(config, services, authenticator, { metering, proxy }, teardown);
   const http = api.address;
   parts.httpPort = http.port;
+  parts.wakeMail = startMail(config, services, teardown);
   // Stopped before HTTP, so that subscribers still hear of the last bytes.
   teardown.add('metering', () => settleAll(metering, log));
   await metering.start();

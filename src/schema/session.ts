@@ -44,7 +44,7 @@ builder.mutationField('signIn', (t) =>
   t.field({
     type: SignInSuccess,
     description:
-      'Opens a session with e-mail address and password. INVALID_CREDENTIALS does not tell which was wrong; 10 failures within 15 minutes per address and e-mail answer THROTTLED.',
+      'Opens a session with e-mail address and password. INVALID_CREDENTIALS does not tell which was wrong; EMAIL_NOT_VERIFIED and ACCOUNT_SUSPENDED are said only after the right password. 10 failures within 15 minutes per address and e-mail answer THROTTLED.',
     args: { input: t.arg({ type: SignInInput, required: true, description: 'Who signs in.' }) },
     errors: { types: [AuthenticationError, ForbiddenError, InputError, ThrottledError] },
     resolve: (_root, { input }, ctx) => signIn(ctx, input),

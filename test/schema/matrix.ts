@@ -43,6 +43,11 @@ const ADMIN = {
   stranger: 'FORBIDDEN',
   admin: 'OK',
 } as const;
+/** Asks for no credential. */
+const ANYBODY = { ...SIGNED_IN, anonymous: 'OK' } as const;
+const everybody = (outcome: Outcome): Row['expected'] => ({
+  ...{ anonymous: outcome, owner: outcome, key: outcome, stranger: outcome, admin: outcome },
+});
 /** Below `viewer`, which is null for nobody. */
 const OWN_KEY = { ...OWNER, anonymous: 'NULL' } as const;
 
@@ -57,6 +62,7 @@ function mutation(name: string, input: (target: Target) => Record<string, unknow
 }
 
 const underViewer = (field: string): string => `query ($id: ID!) { viewer { user { ${field} } } }`;
+const asked = ({ run }: Target) => ({ email: `asked-${run}@example.com` });
 const byKey = (target: Target) => ({ id: key(target) });
 
 /** Who may do what. A new operation, or a new field that takes an id, needs a row. */
@@ -72,10 +78,25 @@ export const matrix: Readonly<Record<string, Row>> = {
   'User.transactionPage': query(underViewer('transactionPage(apiKeyId: $id) { total }'), byKey, OWN_KEY),
   'User.usageByDay': query(underViewer('usageByDay(apiKeyId: $id) { credits }'), byKey, OWN_KEY),
   'User.usageByHour': query(underViewer('usageByHour(apiKeyId: $id) { credits }'), byKey, OWN_KEY),
-  'Mutation.signIn': mutation('signIn', ({ email }) => ({ email, password: PASSWORD }), {
-    ...SIGNED_IN,
-    anonymous: 'OK',
-  }),
+  'Mutation.signIn': mutation('signIn', ({ email }) => ({ email, password: PASSWORD }), ANYBODY),
+  'Mutation.signUp': mutation(
+    'signUp',
+    ({ run }) => ({ username: `person ${run}`, email: `fresh-${run}@example.com`, password: PASSWORD }),
+    ANYBODY,
+  ),
+  'Mutation.resendVerification': mutation('resendVerification', asked, ANYBODY),
+  'Mutation.requestPasswordReset': mutation('requestPasswordReset', asked, ANYBODY),
+  'Mutation.verifyEmail': mutation('verifyEmail', () => ({ token: 'x' }), everybody('INVALID_TOKEN')),
+  'Mutation.resetPassword': mutation(
+    'resetPassword',
+    () => ({ token: 'x', password: PASSWORD }),
+    everybody('INVALID_TOKEN'),
+  ),
+  'Mutation.changePassword': mutation(
+    'changePassword',
+    () => ({ currentPassword: PASSWORD, newPassword: PASSWORD }),
+    SIGNED_IN,
+  ),
   'Mutation.createAccount': mutation(
     'createAccount',
     ({ run }) => ({ email: `new-${run}@example.com`, password: PASSWORD }),

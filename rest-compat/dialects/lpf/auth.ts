@@ -26,7 +26,7 @@ export const authRows = [
     },
     at: ['signIn'],
     reply: { token: field('token', text), user: inside('user', user) },
-    errors: ['INVALID_CREDENTIALS', 'EMAIL_NOT_VERIFIED', 'THROTTLED'],
+    errors: ['INVALID_CREDENTIALS', 'EMAIL_NOT_VERIFIED', 'ACCOUNT_SUSPENDED', 'THROTTLED'],
   }),
   route({
     method: 'GET',
