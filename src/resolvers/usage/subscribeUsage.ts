@@ -1,5 +1,6 @@
 import type { ViewerContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
+import { apiDenial, ENDED_FOR } from '../../keyRules.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
 import type { UsageStreamEvent } from './stream.ts';
 import { UsageStream } from './streamReader.ts';
@@ -44,13 +45,21 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
     throw error;
   }
   const subscription = new UsageSubscription(stream, dismiss);
-  subscription.endWith(live.watchCredential(viewer, () => stream.close(new AppError('CREDENTIAL_REVOKED'))));
+  const unwatch = live.watchCredential(
+    viewer,
+    (cause) => stream.close(new AppError(ENDED_FOR[cause])),
+    (rules) => {
+      const denied = apiDenial(rules, ctx.clientAddress);
+      if (denied !== undefined) stream.close(new AppError(denied));
+    },
+  );
+  subscription.endWith(unwatch);
   return subscription;
 }
 
 /**
  * A usage stream with what it holds: its place among the account's subscriptions, and the watch that
- * ends it with CREDENTIAL_REVOKED when its credential dies. A transport that executes events once for
+ * ends it, with CREDENTIAL_REVOKED for one, when its credential dies. A transport that executes events once for
  * many subscribers takes `stream` and keeps the rest with the subscriber.
  */
 export class UsageSubscription implements AsyncGenerator<UsageStreamEvent, void, void> {
