@@ -9,6 +9,7 @@ import { deriveKeys } from './crypto.ts';
 import { openDatabase, type Database } from './database/open.ts';
 import { createFence, type Fence, type Listener } from './egress.ts';
 import type { Events } from './events.ts';
+import { REFUSED_FOR } from './keyRules.ts';
 import { createLiveUsage } from './live/live.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetering, type Metering } from './metering/metering.ts';
@@ -162,8 +163,8 @@ function dataPlane(
     authenticate: parts.authenticator.proxyKey,
     openSession: parts.metering.openSession,
     recordRefusal: parts.activity.refused,
-    watchKey: ({ accountId: userId, ...key }, onDead) =>
-      live.watchCredential({ ...key, userId, sessionId: null }, onDead),
+    watchKey: ({ accountId: userId, ...key }, onDead, onRules) =>
+      live.watchCredential({ ...key, userId, sessionId: null }, (cause) => onDead(REFUSED_FOR[cause]), onRules),
     fence: parts.fence,
     log,
     limits: {

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 
 import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
+import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, MeterSession, Opened, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
@@ -44,8 +45,11 @@ export interface Host {
   readonly log: Logger;
   readonly idleTimeoutMs: number;
   exit(product: Product): Exit;
-  /** @param keyId absent when the refusal cannot be attributed to a key */
-  refused(code: RefusalCode, keyId?: bigint): void;
+  /**
+   * @param keyId absent when the refusal cannot be attributed to a key
+   * @param message more precise than the catalogue's
+   */
+  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   authenticated(connection: Connection, key: AuthenticatedKey): boolean;
   /** A tunnel runs. */
@@ -65,7 +69,7 @@ export class Connection {
   readonly #intake: Intake;
   readonly #abandonment = new Abandonment();
   #tunnel: Tunnel | undefined;
-  #overLimit = false;
+  #denial: Denial | undefined;
 
   constructor(host: Host, client: Socket, clientAddress: string, product: Product) {
     this.#host = host;
@@ -91,12 +95,17 @@ export class Connection {
     else this.#tunnel.abort();
   }
 
+  /** Why these rules forbid the connection; undefined: they do not. */
+  denialBy(rules: KeyRules): Denial | undefined {
+    return proxyDenial(rules, this.product, this.#clientAddress);
+  }
+
   async #serve(): Promise<void> {
     const negotiated = await handshake(this.#intake, this.#gate());
     if (negotiated === undefined) return;
     this.#intake.completed();
     const { key } = negotiated;
-    if (this.#overLimit) return this.#refuse('CONNECTION_LIMIT', key);
+    if (this.#denial !== undefined) return this.#refuse(this.#denial.code, key, this.#denial.message);
     // Credit comes before the name: whoever cannot pay does not make us resolve anything.
     const opened = await this.#open(key);
     if ('refusal' in opened) return this.#refuse(opened.refusal, key);
@@ -115,15 +124,17 @@ export class Connection {
         const answer = this.#host.authenticate(username, this.#clientAddress, this.product);
         return answer instanceof Promise ? answer.then((late) => this.#admit(late)) : this.#admit(answer);
       },
-      refused: (code, keyId) => this.#host.refused(code, keyId),
+      refused: (...refusal) => this.#host.refused(...refusal),
     };
   }
 
   #admit(answer: Authentication): Authentication {
-    if ('key' in answer) {
-      this.key = answer.key;
-      this.#overLimit = !this.#host.authenticated(this, answer.key);
-    }
+    if (!('key' in answer)) return answer;
+    this.#denial = answer.denial;
+    // Who is denied takes no place among the connections of the key.
+    if (this.#denial !== undefined) return answer;
+    this.key = answer.key;
+    if (!this.#host.authenticated(this, answer.key)) this.#denial = { code: 'CONNECTION_LIMIT' };
     return answer;
   }
 
@@ -182,8 +193,8 @@ export class Connection {
     });
   }
 
-  #refuse(code: RefusalCode, key: AuthenticatedKey): void {
-    this.#host.refused(code, key.keyId);
+  #refuse(code: RefusalCode, { keyId }: AuthenticatedKey, message?: string): void {
+    this.#host.refused(code, keyId, message);
     this.#reply(REPLIES.NOT_ALLOWED);
   }
 

@@ -30,7 +30,7 @@ export interface ProxyOptions {
   readonly authenticate: Host['authenticate'];
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
-  readonly recordRefusal: (keyId: bigint, code: RefusalCode) => void;
+  readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string) => void;
   readonly watchKey?: WatchKey;
   readonly fence: Fence;
   readonly log: Logger;
@@ -88,9 +88,12 @@ class ProxyServer implements Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#registry = new Registry(options.limits.maxConnectionsPerKey);
-    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, (connection, keyId) => {
-      this.#refused('KEY_REVOKED', keyId);
-      connection.abort();
+    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, {
+      judge: (connection, rules) => connection.denialBy(rules),
+      end: (connection, keyId, { code, message }) => {
+        this.#refused(code, keyId, message);
+        connection.abort();
+      },
     });
     const maxDescriptors = options.limits.maxDescriptors ?? MAX_DESCRIPTORS;
     this.#maxConnections = Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION);
@@ -105,7 +108,7 @@ class ProxyServer implements Proxy {
       exit: rotation(options.exits),
       authenticated: (connection, key) => this.#authenticated(connection, key),
       relaying: (connection) => this.#registry.relaying(connection),
-      refused: (code, keyId) => this.#refused(code, keyId),
+      refused: (...refusal) => this.#refused(...refusal),
       closed: (connection) => this.#closed(connection),
     };
   }
@@ -174,10 +177,10 @@ class ProxyServer implements Proxy {
     return true;
   }
 
-  #refused(code: RefusalCode, keyId: bigint | undefined): void {
+  #refused(code: RefusalCode, keyId?: bigint, message?: string): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (keyId === undefined) this.#options.log.debug({ code }, 'a client was refused');
-    else this.#options.recordRefusal(keyId, code);
+    else this.#options.recordRefusal(keyId, code, message);
   }
 
   #closed(connection: Connection): void {

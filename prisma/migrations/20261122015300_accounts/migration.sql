@@ -17,7 +17,11 @@ DROP INDEX "session_refresh_hash_key";
 ALTER TABLE "api_key_profile" ADD COLUMN     "allowed_ips" TEXT[] DEFAULT ARRAY[]::TEXT[],
 ADD COLUMN     "expires_at" TIMESTAMPTZ(3),
 ADD COLUMN     "products" TEXT[] DEFAULT ARRAY[]::TEXT[],
+ADD COLUMN     "rules_no" INTEGER NOT NULL DEFAULT 1,
 ADD COLUMN     "scopes" TEXT[] DEFAULT ARRAY['PROXY', 'READ', 'MANAGE']::TEXT[];
+
+-- AlterTable
+ALTER TABLE "api_key_secret" ADD COLUMN     "prefix" TEXT NOT NULL DEFAULT '';
 
 -- AlterTable
 ALTER TABLE "session" DROP COLUMN "refresh_hash",

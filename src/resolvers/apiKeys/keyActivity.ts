@@ -32,13 +32,15 @@ const RECORD = sql(
 interface News {
   usedAt: Date | null;
   refusal: RefusalCode | null;
+  message: string | null;
   refusedAt: Date | null;
 }
 
 /** Notes when keys were used and why they were refused (`lastUsedAt`, `lastRefusal`); written in batches. */
 export interface KeyActivity {
   used(keyId: bigint): void;
-  refused(keyId: bigint, code: RefusalCode): void;
+  /** @param message more precise than the catalogue's */
+  refused(keyId: bigint, code: RefusalCode, message?: string): void;
   /** Writes what is noted. */
   flush(): Promise<void>;
   /** Writes what is noted and stops. */
@@ -60,7 +62,7 @@ export function createKeyActivity(services: Pick<Services, 'db' | 'events' | 'lo
       batch.map(([id]) => id),
       news.map(({ usedAt }) => usedAt),
       news.map(({ refusal }) => refusal),
-      news.map(({ refusal }) => (refusal === null ? null : CATALOGUE[refusal].message)),
+      news.map(({ message }) => message),
       news.map(({ refusedAt }) => refusedAt),
     ];
     try {
@@ -78,7 +80,7 @@ export function createKeyActivity(services: Pick<Services, 'db' | 'events' | 'lo
     const known = pending.get(keyId);
     if (known !== undefined) return known;
     if (pending.size >= MAX_PENDING) return undefined;
-    const news: News = { usedAt: null, refusal: null, refusedAt: null };
+    const news: News = { usedAt: null, refusal: null, message: null, refusedAt: null };
     pending.set(keyId, news);
     timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
     return news;
@@ -91,10 +93,11 @@ export function createKeyActivity(services: Pick<Services, 'db' | 'events' | 'lo
       const news = note(keyId);
       if (news !== undefined) news.usedAt = services.now();
     },
-    refused(keyId, code) {
+    refused(keyId, code, message = CATALOGUE[code].message) {
       const news = note(keyId);
       if (news === undefined) return;
       news.refusal = code;
+      news.message = message;
       news.refusedAt = services.now();
     },
     flush,
