@@ -1,11 +1,12 @@
-import { numberTextOf, stringOf, type Json } from './json.ts';
-import type { BigIntText, CreditsText, DateText, DateTimeText, GlobalId } from './scalars.ts';
+import { isObject, memberOf, namesOf, numberTextOf, stringOf, type Json } from './json.ts';
+import type { BigIntText, CreditsText, DateText, DateTimeText, DecimalText, GlobalId } from './scalars.ts';
 
 /** A schema object of OpenAPI 3.0. */
 export type Schema = Readonly<Record<string, unknown>>;
 
 /** What a codec asks of its input; dialects say it in their language. */
-export type Expectation = 'text' | 'boolean' | 'flag' | 'integer' | 'credits' | 'id' | 'date' | 'choice';
+export type Expectation =
+  'text' | 'boolean' | 'flag' | 'flags' | 'integer' | 'credits' | 'decimal' | 'id' | 'date' | 'choice';
 
 /** Converts between a GraphQL value and a dialect's JSON or text. Invariant in `Value`: it fits one scalar. */
 export interface Codec<Value> {
@@ -38,7 +39,7 @@ function onNumber<Value>(codec: Omit<Codec<Value>, 'read'>): Codec<Value> {
 }
 
 /** GraphQL serialises these scalars as strings; the types keep them apart. */
-const asText = (value: BigIntText | CreditsText | DateText | DateTimeText | GlobalId): string =>
+const asText = (value: BigIntText | CreditsText | DateText | DateTimeText | DecimalText | GlobalId): string =>
   value as unknown as string;
 
 /** Most text goes into JSON as it is; looking costs a third of `JSON.stringify`. */
@@ -108,6 +109,14 @@ export const credits: Codec<CreditsText> = onNumber({
   schema: { type: 'number' },
 });
 
+/** A rate or a price: the same literal as money. */
+export const decimal: Codec<DecimalText> = onNumber({
+  expects: 'decimal',
+  readText: (value) => plainDecimal(value) as unknown as DecimalText | undefined,
+  write: asText,
+  schema: { type: 'number' },
+});
+
 /** 64-bit integer as a JSON number of any length. */
 export const bigint: Codec<BigIntText> = onNumber({
   expects: 'integer',
@@ -167,6 +176,28 @@ export function choice<const Words extends Readonly<Record<string, string>>>(wor
     write: (value) => written.get(value) ?? 'null',
     schema: { type: 'string', enum: Object.values(words) },
   });
+}
+
+/** A JSON object of booleans under some of these names, and no others; no text stands for it. */
+export function flags<const Name extends string>(...names: Name[]): Codec<{ readonly [N in Name]?: boolean }> {
+  const known = new Set<string>(names);
+  const read = (json: Json): { readonly [N in Name]?: boolean } | undefined => {
+    if (!isObject(json)) return undefined;
+    const members = namesOf(json).map((name) => [name, memberOf(json, name)] as const);
+    const fits = members.every(([name, value]) => known.has(name) && typeof value === 'boolean');
+    return fits ? (Object.fromEntries(members) as { readonly [N in Name]?: boolean }) : undefined;
+  };
+  return {
+    expects: 'flags',
+    read,
+    readText: () => undefined,
+    write: (value) => JSON.stringify(value),
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, boolean.schema])),
+      additionalProperties: false,
+    },
+  };
 }
 
 /** The same, or `null`. */

@@ -63,6 +63,17 @@ export function orNull<Name extends string, S extends Shape>(
   return new Piece((data: unknown) => writeOrNull(memberOf(data, name)), { ...schema, nullable: true });
 }
 
+/** A shape over an object of the data, or `{}` when that is null. */
+export function orEmpty<Name extends string, S extends ShapeObject>(
+  name: Name,
+  shape: S,
+): Piece<{ readonly [N in Name]: Needs<S> | null }> {
+  const { write, schema } = compile(shape);
+  const writeOrEmpty = (value: unknown): string => (value === null ? '{}' : write(value));
+  const { required: _required, ...optional } = schema;
+  return new Piece((data: unknown) => writeOrEmpty(memberOf(data, name)), optional);
+}
+
 /** A JSON array: the shape for each item of a list. */
 export function each<Name extends string, S extends Shape>(
   name: Name,

@@ -7,6 +7,7 @@ import { examples } from './lpf/examples.ts';
 import { keyRows } from './lpf/keys.ts';
 import { settingsRows } from './lpf/settings.ts';
 import { usageRows } from './lpf/usage.ts';
+import { walletRows } from './lpf/wallet.ts';
 import { webhookRows } from './lpf/webhooks.ts';
 
 /** Le Proxy Français. */
@@ -26,6 +27,15 @@ export const lpf: Dialect = {
     { name: 'Webhooks', description: 'Événements envoyés à votre serveur' },
   ],
   errors,
-  rows: [...authRows, ...emailAccountRows, ...keyRows, ...usageRows, ...depositRows, ...settingsRows, ...webhookRows],
+  rows: [
+    ...authRows,
+    ...walletRows,
+    ...emailAccountRows,
+    ...keyRows,
+    ...usageRows,
+    ...depositRows,
+    ...settingsRows,
+    ...webhookRows,
+  ],
   examples,
 };

@@ -6,7 +6,9 @@ import {
   choice,
   credits,
   day,
+  decimal,
   flag,
+  flags,
   instant,
   integer,
   list,
@@ -111,6 +113,8 @@ describe('other codecs', () => {
     expectRoundTrip(choice({ USER: 'user', ADMIN: 'admin' }), '"user"', '"admin"');
     expectRoundTrip(nullable(credits), 'null', '0.5');
     expectRoundTrip(list(text), '[]', '["a","b"]');
+    expectRoundTrip(decimal, '0.8', '1', '0.000000001');
+    expectRoundTrip(flags('low', 'daily'), '{}', '{"daily":false,"low":true}');
   });
 
   it('refuse what does not fit', () => {
@@ -122,6 +126,10 @@ describe('other codecs', () => {
     expectRefused(instant, '"2026-03-28"', '1');
     expectRefused(choice({ USER: 'user' }), '"USER"', '"__proto__"', '"toString"');
     expectRefused(list(text), '"a"', '["a",1]');
+    expectRefused(decimal, '"0.8"', '0.0000000001', 'null');
+    const events = flags('low', 'daily');
+    expectRefused(events, '[]', 'true', '{"low":1}', '{"low":null}', '{"other":true}', '{"__proto__":true}');
+    expect(events.readText('low')).toBeUndefined();
   });
 
   it('clamp integers', () => {

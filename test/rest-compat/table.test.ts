@@ -9,7 +9,7 @@ import {
   ShowApiKeyDocument,
   UpdateApiKeyDocument,
 } from '../../rest-compat/operations.generated.ts';
-import { each, field, inside, keyed, orNull, shapeOf, within } from '../../rest-compat/shapes.ts';
+import { each, field, inside, keyed, orEmpty, orNull, shapeOf, within } from '../../rest-compat/shapes.ts';
 import { body, constant, optional, param, query } from '../../rest-compat/sources.ts';
 import { route } from '../../rest-compat/table.ts';
 
@@ -126,6 +126,18 @@ describe('shapes', () => {
         '"list":[{"t":"x"},{"t":"é\u2028\\""}],"map":{"x":"x","é\u2028\\"":"é\u2028\\""},"absent":null,"present":1}',
     );
     expect(Object.keys(JSON.parse(written) as object)).toHaveLength(10);
+  });
+
+  it('write {} in place of an object that is null', () => {
+    const shape = shapeOf({
+      some: orEmpty('some', { on: field('on', flag) }),
+      none: orEmpty('none', { t: field('t', text) }),
+    });
+    expect(shape.write({ some: { on: true }, none: null })).toBe('{"some":{"on":1},"none":{}}');
+    expect(shape.schema).toMatchObject({
+      properties: { none: { type: 'object', properties: { t: { type: 'string' } } } },
+    });
+    expect(shape.schema).not.toHaveProperty('properties.none.required');
   });
 
   it('describe themselves', () => {
