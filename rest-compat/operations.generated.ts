@@ -32,14 +32,22 @@ export type ConfigureWebhookInput = {
   readonly url?: string | null | undefined;
 };
 
-/** A new API key. Absent limits are none. */
+/** A new API key. Absent limits and restrictions are none. */
 export type CreateApiKeyInput = {
+  /** Addresses and CIDR networks of the clients that may use the key, at most 50; IPv4-mapped IPv6 counts as IPv4. null or empty = everybody. */
+  readonly allowedIps?: ReadonlyArray<string> | null | undefined;
   /** Credits the key may spend per UTC day: null = no limit, 0 = blocked. */
   readonly dailyLimit?: CreditsText | null | undefined;
+  /** From then on the key is refused, and its connections and streams end; null = never. */
+  readonly expiresAt?: DateTimeText | null | undefined;
   /** Credits the key may spend per UTC month: null = no limit, 0 = blocked. */
   readonly monthlyLimit?: CreditsText | null | undefined;
   /** Name, 1 to 100 characters. */
   readonly name: string;
+  /** Products the key may be used for; null or empty = every one. */
+  readonly products?: ReadonlyArray<Product> | null | undefined;
+  /** What the key may do, at least one; null = everything. */
+  readonly scopes?: ReadonlyArray<KeyScope> | null | undefined;
   /** Credits the key may spend per UTC week (from Monday): null = no limit, 0 = blocked. */
   readonly weeklyLimit?: CreditsText | null | undefined;
 };
@@ -136,6 +144,15 @@ export type ErrorCode =
   /** The current password is wrong. */
   | 'WRONG_PASSWORD';
 
+/** What an API key may do. */
+export type KeyScope =
+  /** Change its account, other keys included; READ is part of it. */
+  | 'MANAGE'
+  /** Send traffic through the proxy. */
+  | 'PROXY'
+  /** Read its account. */
+  | 'READ';
+
 /** Language of display labels and mails. */
 export type Language =
   /** English. */
@@ -152,6 +169,15 @@ export type LinkWalletInput = {
   /** As for `signInWithWallet`. */
   readonly signature: string;
 };
+
+/** What traffic is sold as. */
+export type Product =
+  /** Browser gateway: 10 credits per GB. */
+  | 'BROWSER'
+  /** SOCKS5 over dedicated exits: 8 credits per GB. */
+  | 'DEDICATED'
+  /** SOCKS5 over shared exits: 3 credits per GB (10^9 bytes). */
+  | 'SHARED';
 
 /** The key to give a new secret. */
 export type RegenerateApiKeyInput = {
@@ -289,16 +315,24 @@ export type UpdateAlertsInput = {
   readonly saveCardConsent?: boolean | null | undefined;
 };
 
-/** Changes of an API key: an absent field stays as it is, null clears a limit. */
+/** Changes of an API key: an absent field stays as it is, null lifts a limit or restriction. */
 export type UpdateApiKeyInput = {
+  /** Addresses and CIDR networks of the clients that may use the key, at most 50; IPv4-mapped IPv6 counts as IPv4. null or empty = everybody. */
+  readonly allowedIps?: ReadonlyArray<string> | null | undefined;
   /** Credits the key may spend per UTC day: null = no limit, 0 = blocked. */
   readonly dailyLimit?: CreditsText | null | undefined;
+  /** From then on the key is refused, and its connections and streams end; null = never. */
+  readonly expiresAt?: DateTimeText | null | undefined;
   /** Global id of the key. */
   readonly id: GlobalId;
   /** Credits the key may spend per UTC month: null = no limit, 0 = blocked. */
   readonly monthlyLimit?: CreditsText | null | undefined;
   /** New name, 1 to 100 characters; null leaves it alone. */
   readonly name?: string | null | undefined;
+  /** Products the key may be used for; null or empty = every one. */
+  readonly products?: ReadonlyArray<Product> | null | undefined;
+  /** What the key may do, at least one; null = everything. */
+  readonly scopes?: ReadonlyArray<KeyScope> | null | undefined;
   /** Credits the key may spend per UTC week (from Monday): null = no limit, 0 = blocked. */
   readonly weeklyLimit?: CreditsText | null | undefined;
 };

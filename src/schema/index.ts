@@ -9,6 +9,7 @@ import './transaction.ts';
 import './consumption.ts';
 import './usage.ts';
 import './session.ts';
+import './wallet.ts';
 import './emailAccount.ts';
 import './account.ts';
 import './pricing.ts';

@@ -23,6 +23,15 @@ function authTypeOf({ email }: PrismaUser): 'EMAIL' | 'WALLET' {
   return email === null ? 'WALLET' : 'EMAIL';
 }
 
+/** Characters of an address that stand for the name of who has none. */
+const NAME_OF_WALLET = 6;
+
+/** Not stored: names are unique, and starts of addresses are not. */
+function usernameOf({ username, email, walletAddress }: PrismaUser): string | null {
+  if (username !== null || email !== null || walletAddress === null) return username;
+  return `${walletAddress.slice(0, NAME_OF_WALLET)}...`;
+}
+
 export const User = builder.prismaNode('User', {
   description: 'A customer, with the account that holds the credit.',
   nullable: true,
@@ -33,7 +42,11 @@ export const User = builder.prismaNode('User', {
   id: { resolve: (user) => user.id.toString(), description: 'Global id.' },
   fields: (t) => ({
     databaseId: t.expose('id', { type: 'BigInt', description: 'Number of the user, as the `lpf` dialect shows it.' }),
-    username: t.exposeString('username', { nullable: true, description: 'Display name; unique when set.' }),
+    username: t.string({
+      nullable: true,
+      description: 'Display name, unique when set; of a wallet without one `0x31b6...`, the start of its address.',
+      resolve: usernameOf,
+    }),
     email: t.exposeString('email', { nullable: true, description: 'E-mail address, lower case; null for wallets.' }),
     emailVerified: t.exposeBoolean('emailVerified', { description: 'The e-mail address was confirmed.' }),
     walletAddress: t.exposeString('walletAddress', {
