@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 
 import PostalMime, { type Email } from 'postal-mime';
-import { SMTPServer } from 'smtp-server';
+import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 
 /** A mail as an SMTP server got it. */
 export interface Received {
@@ -25,8 +25,6 @@ export interface MailboxOptions {
   readonly tls?: boolean;
   /** Reply code to a recipient; absent: it is taken. */
   readonly refuse?: (recipient: string) => number | undefined;
-  /** Called before a mail is acknowledged. */
-  readonly onMail?: (mail: Received) => Promise<void>;
 }
 
 /** A real SMTP server on 127.0.0.1. */
@@ -53,7 +51,7 @@ export function tokenOf({ text }: Pick<Email, 'text'>): string {
 }
 
 export async function openMailbox(options: MailboxOptions = {}): Promise<Mailbox> {
-  const { login, tls = false, refuse, onMail } = options;
+  const { login, tls = false, refuse } = options;
   const received: Received[] = [];
   let waiting: { readonly count: number; readonly resolve: (all: readonly Received[]) => void }[] = [];
   const arrived = (mail: Received): void => {
@@ -61,6 +59,12 @@ export async function openMailbox(options: MailboxOptions = {}): Promise<Mailbox
     const ready = waiting.filter(({ count }) => received.length >= count);
     waiting = waiting.filter((one) => !ready.includes(one));
     for (const { resolve } of ready) resolve(received);
+  };
+  const keep = async (raw: string, { envelope, secure, user }: SMTPServerSession): Promise<void> => {
+    const { mailFrom, rcptTo } = envelope;
+    const from = mailFrom === false ? '' : mailFrom.address;
+    const to = rcptTo.map(({ address }) => address);
+    arrived({ from, to, raw, mail: await parseMail(raw), secure, user });
   };
   const server = new SMTPServer({
     authOptional: login === undefined,
@@ -80,18 +84,8 @@ export async function openMailbox(options: MailboxOptions = {}): Promise<Mailbox
       const chunks: Buffer[] = [];
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
-        const raw = Buffer.concat(chunks).toString('utf8');
-        const { mailFrom, rcptTo } = session.envelope;
-        void parseMail(raw).then(async (mail) => {
-          const one: Received = {
-            from: mailFrom === false ? '' : mailFrom.address,
-            to: rcptTo.map(({ address }) => address),
-            ...{ raw, mail, secure: session.secure, user: session.user },
-          };
-          await onMail?.(one);
-          done();
-          arrived(one);
-        });
+        void keep(Buffer.concat(chunks).toString('utf8'), session);
+        done();
       });
     },
   });

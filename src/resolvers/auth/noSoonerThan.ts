@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /**
  * Does some work and answers, or fails, only at the end of a whole step of time after the start: work that takes a
  * little longer for some than for others looks alike.
@@ -11,6 +9,7 @@ export async function noSoonerThan<T>(stepMs: number, work: () => Promise<T>): P
     return await work();
   } finally {
     const elapsed = performance.now() - startedAt;
-    await sleep(Math.ceil(elapsed / stepMs) * stepMs - elapsed);
+    const steps = Math.max(1, Math.ceil(elapsed / stepMs));
+    await new Promise((resolve) => setTimeout(resolve, steps * stepMs - elapsed));
   }
 }
