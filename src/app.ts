@@ -164,7 +164,7 @@ function dataPlane(
     openSession: parts.metering.openSession,
     recordRefusal: parts.activity.refused,
     watchKey: ({ accountId: userId, ...key }, onDead, onRules) =>
-      live.watchCredential({ ...key, userId, sessionId: null }, (cause) => onDead(REFUSED_FOR[cause]), onRules),
+      live.watchCredential({ ...key, userId, sessionId: null, follows: true }, (cause) => onDead(REFUSED_FOR[cause]), onRules),
     fence: parts.fence,
     log,
     limits: {

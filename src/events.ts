@@ -118,6 +118,8 @@ export interface CredentialRef {
   readonly lookup?: string;
   /** Number of the rules of the key that are known; absent: they do not matter. */
   readonly rulesNo?: number;
+  /** When a merge moves the key to another account, what lives on it goes on there; otherwise it ends as MOVED. */
+  readonly follows?: boolean;
 }
 
 export type OnDead = (cause: EndCause) => void;

@@ -94,11 +94,10 @@ export const REFUSED_FOR: Readonly<Record<EndCause, Denial>> = {
   SUSPENDED: { code: 'ACCOUNT_SUSPENDED' },
 };
 
-/** What streams of the API end with then. */
-export const ENDED_FOR: Readonly<Record<EndCause, ErrorCode>> = {
+/** What streams of the API end with then; those of an account that was merged into another end in peace. */
+export const ENDED_FOR: Readonly<Record<Exclude<EndCause, 'MOVED'>, ErrorCode>> = {
   REVOKED: 'CREDENTIAL_REVOKED',
   REPLACED: 'CREDENTIAL_REVOKED',
-  MOVED: 'CREDENTIAL_REVOKED',
   EXPIRED: 'CREDENTIAL_REVOKED',
   SUSPENDED: 'ACCOUNT_SUSPENDED',
 };

@@ -13,6 +13,8 @@ import { apiDenial, ENDED_FOR, type KeyRules } from '../keyRules.ts';
 /** Close codes: those of the graphql-transport-ws protocol that we send ourselves, and of RFC 6455. */
 export const CLOSE = {
   GOING_AWAY: 1001,
+  /** Clients connect again: the same credential opens another account now. */
+  ACCOUNT_MERGED: 1012,
   BAD_REQUEST: 4400,
   UNAUTHENTICATED: 4401,
   /** The credential was good, and is no longer; or it is, and may not be used for this. */
@@ -33,6 +35,8 @@ const CLOSE_GRACE_MS = 1_000;
 /** Unsent bytes above which nothing more is read from a socket: its own answers fill it. */
 const PAUSE_BYTES = 512 * 1024;
 const RESUME_POLL_MS = 50;
+/** Time for the last events of an account that was merged into another. */
+const LAST_EVENTS_MS = 1_000;
 
 /** Thrown where graphql-ws must not go on: the socket is closed with this code. */
 export class CloseSocket extends Error {
@@ -80,7 +84,7 @@ export class Connection {
     const revoke = (why: ErrorCode): void => this.#revoke(executor, graphqlSocket, why);
     this.#unwatch = live.watchCredential(
       context.viewer,
-      (cause) => revoke(ENDED_FOR[cause]),
+      (cause) => (cause === 'MOVED' ? this.#leave() : revoke(ENDED_FOR[cause])),
       (rules) => {
         const denied = apiDenial(rules, clientAddress);
         if (denied === undefined) this.#obey(rules);
@@ -92,6 +96,12 @@ export class Connection {
   /** Later operations have the rights of now. */
   #obey({ scopes }: KeyRules): void {
     if (this.#context?.viewer) this.#context = { ...this.#context, viewer: { ...this.#context.viewer, scopes } };
+  }
+
+  /** The streams of the account come to their end by themselves. */
+  #leave(): void {
+    const timer = setTimeout(() => this.close(CLOSE.ACCOUNT_MERGED, 'Account merged'), LAST_EVENTS_MS);
+    this.socket.once('close', () => clearTimeout(timer));
   }
 
   /** Every open operation hears why, then the socket is closed. */

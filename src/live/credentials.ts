@@ -12,7 +12,7 @@ const HEARD_MS = 30_000;
 const NEWS = sql(
   'credentialsNews',
   `select * from (
-     select c.n::int as n, c.rules_no as known_rules, k.rules_no, k.scopes, k.allowed_ips, k.products,
+     select c.n::int as n, m.account_id as owner, c.rules_no as known_rules, k.rules_no, k.scopes, k.allowed_ips, k.products,
        least(k.expires_at, s.expires_at) as ends_at,
        case
          when c.session_id is not null
@@ -35,6 +35,8 @@ const NEWS = sql(
 
 interface News extends KeyRulesRow {
   readonly n: number;
+  /** Account of the key; null without a key. */
+  readonly owner: bigint | null;
   readonly ends_at: Date | null;
   readonly cause: EndCause | null;
 }
@@ -59,7 +61,9 @@ interface Listener {
 }
 
 interface Watched {
-  readonly credential: CredentialRef;
+  /** Under which it is found. */
+  name: string;
+  credential: CredentialRef;
   readonly listeners: Set<Listener>;
   /** When it was last asked for, by the clock of `performance`; never: it may have died just before the watch. */
   checkedAt: number;
@@ -75,37 +79,48 @@ interface Watched {
  */
 export function watchCredentials({ db, events, hearsAll, onError }: CredentialsOptions): Credentials {
   const watched = new Map<string, Watched>();
-  const kill = (name: string, dead: Watched, cause: EndCause): void => {
-    if (watched.get(name) !== dead) return;
-    watched.delete(name);
+  const kill = (dead: Watched, cause: EndCause): void => {
+    if (watched.get(dead.name) !== dead) return;
+    watched.delete(dead.name);
     for (const { onDead } of dead.listeners) onDead(cause);
   };
-  const ask = async (entries: readonly [string, Watched][]): Promise<void> => {
+  /** From now on it is one of another account, and is asked for again: it may have died there. */
+  const move = (entry: Watched, userId: bigint): void => {
+    if (watched.get(entry.name) !== entry) return;
+    watched.delete(entry.name);
+    // Beside the watch of who comes with the key from now on.
+    entry.name = `${entry.name} > ${userId}`;
+    entry.credential = { ...entry.credential, userId };
+    entry.checkedAt = NEVER;
+    watched.set(entry.name, entry);
+  };
+  const learn = (entry: Watched, { cause, owner, ...news }: News): void => {
+    entry.endsAtMs = news.ends_at?.getTime() ?? Infinity;
+    if (cause === 'MOVED' && owner !== null && entry.credential.follows === true) move(entry, owner);
+    else if (cause === null) obey(entry, news);
+    else kill(entry, cause);
+  };
+  const ask = async (entries: readonly Watched[]): Promise<void> => {
     const now = performance.now();
-    for (const [, entry] of entries) entry.checkedAt = now;
+    for (const entry of entries) entry.checkedAt = now;
     try {
-      for (const news of await db.query<News>(NEWS, columns(entries.map(([, entry]) => entry)))) {
-        const [name, entry] = entries[news.n - 1] ?? [];
-        if (name === undefined || entry === undefined) continue;
-        entry.endsAtMs = news.ends_at?.getTime() ?? Infinity;
-        if (news.cause === null) obey(entry, news);
-        else kill(name, entry, news.cause);
-      }
+      const found = await db.query<News>(NEWS, columns(entries));
+      for (const news of found) entries.slice(news.n - 1, news.n).forEach((entry) => learn(entry, news));
     } catch (error) {
-      for (const [, entry] of entries) entry.checkedAt = NEVER;
+      for (const entry of entries) entry.checkedAt = NEVER;
       onError(error);
     }
   };
   const sweep = async (): Promise<void> => {
     const since = performance.now() - (hearsAll() ? HEARD_MS : 0);
-    const entries = [...watched].filter(([, entry]) => isDue(entry, since));
+    const entries = [...watched.values()].filter((entry) => isDue(entry, since));
     if (entries.length > 0) await ask(entries);
   };
   const unsubscribe = [
     events.subscribe('credentialsChanged', (event) => {
-      const concerned = [...watched].filter(([, { credential }]) => concerns(event, credential));
-      for (const [name, entry] of concerned) if (kills(event, entry.credential)) kill(name, entry, causeOf(event));
-      const alive = concerned.filter(([name, entry]) => watched.get(name) === entry);
+      const concerned = [...watched.values()].filter(({ credential }) => concerns(event, credential));
+      for (const entry of concerned) if (kills(event, entry.credential)) kill(entry, causeOf(event));
+      const alive = concerned.filter((entry) => watched.get(entry.name) === entry);
       if (alive.length > 0) void ask(alive);
     }),
     events.subscribe('eventsLost', () => {
@@ -116,13 +131,13 @@ export function watchCredentials({ db, events, hearsAll, onError }: CredentialsO
   return {
     watch(credential, onDead, onRules) {
       const name = nameOf(credential);
-      const entry = watched.get(name) ?? newlyWatched(credential);
+      const entry = watched.get(name) ?? newlyWatched(name, credential);
       watched.set(name, entry);
       const listener = { onDead, onRules };
       entry.listeners.add(listener);
       return () => {
-        if (entry.listeners.delete(listener) && entry.listeners.size === 0 && watched.get(name) === entry) {
-          watched.delete(name);
+        if (entry.listeners.delete(listener) && entry.listeners.size === 0 && watched.get(entry.name) === entry) {
+          watched.delete(entry.name);
         }
       };
     },
@@ -135,8 +150,8 @@ export function watchCredentials({ db, events, hearsAll, onError }: CredentialsO
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-function newlyWatched(credential: CredentialRef): Watched {
-  return { credential, listeners: new Set(), checkedAt: NEVER, endsAtMs: Infinity, rulesNo: credential.rulesNo };
+function newlyWatched(name: string, credential: CredentialRef): Watched {
+  return { name, credential, listeners: new Set(), checkedAt: NEVER, endsAtMs: Infinity, rulesNo: credential.rulesNo };
 }
 
 /** Sessions expire by themselves, of which no event tells; so do keys, at a time that is known. */
@@ -145,7 +160,7 @@ function isDue({ credential, checkedAt, endsAtMs }: Watched, since: number): boo
 }
 
 /** Answers may overtake each other: what is older than what is known is not told. */
-function obey(entry: Watched, news: News): void {
+function obey(entry: Watched, news: KeyRulesRow): void {
   if (entry.rulesNo === undefined || news.rules_no <= entry.rulesNo) return;
   entry.rulesNo = news.rules_no;
   const rules = rulesOf(news);
@@ -167,8 +182,8 @@ function causeOf({ keyId, sessionId, sessionsBut, lookups }: EventMap['credentia
   return keyId === null && sessionId === null && sessionsBut === undefined ? 'SUSPENDED' : 'REVOKED';
 }
 
-function nameOf({ userId, keyId, sessionId, lookup, rulesNo }: CredentialRef): string {
-  return `${userId} ${keyId ?? ''} ${sessionId ?? ''} ${lookup ?? ''} ${rulesNo ?? ''}`;
+function nameOf({ userId, keyId, sessionId, lookup, rulesNo, follows }: CredentialRef): string {
+  return `${userId} ${keyId ?? ''} ${sessionId ?? ''} ${lookup ?? ''} ${rulesNo ?? ''} ${follows ?? ''}`;
 }
 
 function columns(entries: readonly Watched[]): unknown[][] {

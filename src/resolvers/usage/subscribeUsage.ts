@@ -4,7 +4,7 @@ import { apiDenial, ENDED_FOR } from '../../keyRules.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
 import type { UsageStreamEvent } from './stream.ts';
 import { UsageStream } from './streamReader.ts';
-import { readKeyLeft, readPosition, readSnapshot } from './streamSql.ts';
+import { isMerged, readKeyLeft, readPosition, readSnapshot } from './streamSql.ts';
 
 /** Arguments of `subscription usage`. */
 export interface UsageArguments {
@@ -34,6 +34,7 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
       follow: (onAdvance) => live.follow(accountId, onAdvance),
       snapshot: () => readSnapshot(db, accountId, keyId),
       position: () => readPosition(db, accountId),
+      isOver: () => isMerged(db, accountId),
       keyLeft: async () => (keyId === null ? null : readKeyLeft(db, keyId)),
     },
     after === undefined ? undefined : BigInt(after),
@@ -47,7 +48,10 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
   const subscription = new UsageSubscription(stream, dismiss);
   const unwatch = live.watchCredential(
     viewer,
-    (cause) => stream.close(new AppError(ENDED_FOR[cause])),
+    (cause) => {
+      // The stream of an account that was merged into another ends by itself, after its last event.
+      if (cause !== 'MOVED') stream.close(new AppError(ENDED_FOR[cause]));
+    },
     (rules) => {
       const denied = apiDenial(rules, ctx.clientAddress);
       if (denied !== undefined) stream.close(new AppError(denied));

@@ -58,7 +58,7 @@ test('an address is taken in one case, or in both with the right checksum', asyn
   for (const spelled of [address, address.toLowerCase(), `0x${digits.toUpperCase()}`]) {
     expect((await ask(spelled)).message).toContain(getAddress(address));
   }
-  const letter = [...digits].findIndex((digit) => /[a-f]/i.test(digit)) + 2;
+  const letter = digits.search(/[a-f]/i) + 2;
   const at = address.charAt(letter);
   const swapped = at === at.toLowerCase() ? at.toUpperCase() : at.toLowerCase();
   const before = await count(address);
