@@ -26,9 +26,11 @@ export async function signInWithWallet(
   { kind, ...proof }: WalletProof & { readonly message: string } & Pick<SignInInput, 'kind'>,
 ): Promise<SignedIn> {
   const address = await proveWallet(ctx, proof, 'SIGN_IN');
+  // Whoever the bearer of the request is: it is the wallet that acts.
+  const nobody = { ...ctx, viewer: null };
   const { userId, session } = await transaction(ctx, async (tx) => {
-    const id = await ownerOf(tx, ctx, address);
-    await audit(tx, ctx, { accountId: id, action: 'SIGNED_IN', detail: { by: 'WALLET', kind } });
+    const id = await ownerOf(tx, nobody, address);
+    await audit(tx, nobody, { accountId: id, action: 'SIGNED_IN', detail: { by: 'WALLET', kind } });
     return { userId: id, session: await createSession({ ...ctx, db: tx }, id, kind) };
   });
   return { ...session, user: await loadUser(ctx.db, userId) };
