@@ -12,8 +12,8 @@ import { route } from '../../table.ts';
 
 const tag = 'Authentification';
 
-const email = body('email', text, 'Adresse email');
-const newPassword = (name: string) => body(name, text, 'Mot de passe, 8 caractères au moins');
+const email = body('email', text, 'Adresse email, comme nom@exemple.fr');
+const newPassword = (name: string) => body(name, text, 'Mot de passe, 8 à 1000 caractères');
 
 export const emailAccountRows = [
   route({
@@ -26,7 +26,7 @@ export const emailAccountRows = [
     operation: SignUpDocument,
     variables: {
       input: {
-        username: body('username', text, 'Nom d’utilisateur, 3 à 32 caractères'),
+        username: body('username', text, 'Nom d’utilisateur, 3 à 32 caractères, différent d’une adresse de wallet'),
         email,
         password: newPassword('password'),
         language: constant('FR'),
