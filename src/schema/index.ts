@@ -9,6 +9,7 @@ import './transaction.ts';
 import './consumption.ts';
 import './usage.ts';
 import './session.ts';
+import './sessions.ts';
 import './wallet.ts';
 import './emailAccount.ts';
 import './account.ts';
@@ -16,6 +17,9 @@ import './pricing.ts';
 import './settings.ts';
 import './webhook.ts';
 import './deposit.ts';
+import './admin.ts';
+import './audit.ts';
+import './refusals.ts';
 import { builder } from './builder.ts';
 
 /** The schema: everything that callers see. */

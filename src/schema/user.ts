@@ -146,6 +146,7 @@ const BY_ID = [
   'quote',
   'settings',
   'auditLog',
+  'sessions',
 ];
 const BY_BALANCE = [...BY_ID, 'balance'];
 const BY_LIMITS = [...BY_BALANCE, 'limits'];

@@ -10,6 +10,7 @@ export type Outcome = 'OK' | 'NULL' | ErrorCode;
 export interface Target {
   readonly keyId: bigint;
   readonly userId: bigint;
+  readonly sessionId: string;
   readonly email: string;
   /** Different for every case. */
   readonly run: number;
@@ -24,6 +25,7 @@ export interface Row {
 }
 
 const key = ({ malformed, keyId }: Target): string => malformed ?? encodeNodeId('ApiKey', keyId);
+const session = ({ malformed, sessionId }: Target): string => malformed ?? encodeNodeId('Session', sessionId);
 const user = ({ malformed, userId }: Target): string => malformed ?? encodeNodeId('User', userId);
 
 const SIGNED_IN = { anonymous: 'UNAUTHENTICATED', owner: 'OK', key: 'OK', stranger: 'OK', admin: 'OK' } as const;
@@ -64,6 +66,7 @@ function mutation(name: string, input: (target: Target) => Record<string, unknow
 const underViewer = (field: string): string => `query ($id: ID!) { viewer { user { ${field} } } }`;
 const asked = ({ run }: Target) => ({ email: `asked-${run}@example.com` });
 const byKey = (target: Target) => ({ id: key(target) });
+const byUser = (target: Target) => ({ id: user(target) });
 
 /** Who may do what. A new operation, or a new field that takes an id, needs a row. */
 export const matrix: Readonly<Record<string, Row>> = {
@@ -106,7 +109,14 @@ export const matrix: Readonly<Record<string, Row>> = {
   'Mutation.updateApiKey': mutation('updateApiKey', (target) => ({ id: key(target), dailyLimit: '1' }), OWNER),
   'Mutation.revealApiKey': mutation('revealApiKey', (target) => ({ id: key(target) }), OWNER),
   'Mutation.regenerateApiKey': mutation('regenerateApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.rotateApiKey': mutation('rotateApiKey', (target) => ({ id: key(target) }), OWNER),
   'Mutation.revokeApiKey': mutation('revokeApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.refreshSession': mutation(
+    'refreshSession',
+    () => ({ refreshToken: 'x' }),
+    everybody('INVALID_REFRESH_TOKEN'),
+  ),
+  'Mutation.revokeSession': mutation('revokeSession', (target) => ({ id: session(target) }), OWNER),
   'Mutation.updateLimits': mutation('updateLimits', () => ({ dailyLimit: '1000' }), SIGNED_IN),
   'Mutation.adjustBalance': mutation(
     'adjustBalance',
@@ -131,5 +141,18 @@ export const matrix: Readonly<Record<string, Row>> = {
     () => ({ txHash: `0x${'0'.repeat(64)}` }),
     allOf('NOT_IMPLEMENTED'),
   ),
+  'Query.users': query('{ users(search: "example") { totalCount edges { node { email } } } }', () => ({}), ADMIN),
+  'Query.refusals': query('query ($id: ID) { refusals(userId: $id) { edges { node { count } } } }', byUser, ADMIN),
+  'Query.auditLog': query('query ($id: ID) { auditLog(userId: $id) { edges { node { action } } } }', byUser, ADMIN),
+  // And at once no more: the cases that follow need the account.
+  'Mutation.suspendAccount': query(
+    `mutation ($id: ID!) {
+      suspendAccount(input: { userId: $id, reason: "test" }) { __typename ... on Error { code message } }
+      resumeAccount(input: { userId: $id }) { __typename ... on Error { code message } } }`,
+    byUser,
+    ADMIN,
+  ),
+  'Mutation.resumeAccount': mutation('resumeAccount', (target) => ({ userId: user(target) }), ADMIN),
+  'Mutation.updateUser': mutation('updateUser', (target) => ({ userId: user(target), plan: 'PRO' }), ADMIN),
   'Subscription.usage': query('subscription ($id: ID!) { usage(apiKeyId: $id) { seq } }', byKey, OWNER),
 };
