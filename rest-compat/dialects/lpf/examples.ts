@@ -5,7 +5,7 @@ const signature = `0x${'1b'.repeat(65)}`;
 const nonce = '550e8400e29b41d4a716446655440000';
 const message = [
   'prx.lv wants you to sign in with your Ethereum account:',
-  '0x31b6740E0b8c8A0d1F2B6A5f8f9d3C7e21A4b0C9',
+  '0x31B6740e0b8C8a0D1f2B6a5f8F9d3C7E21A4b0c9',
   '',
   'Connexion a Le Proxy Francais',
   '',
