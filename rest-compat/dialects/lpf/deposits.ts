@@ -15,7 +15,7 @@ export const depositRows = [
     path: '/keys/deposit',
     tag,
     summary: 'Soumettre un dépôt crypto (montant vérifié on-chain)',
-    description: `currency: usdt | eth (défaut usdt). chain_id: ${CHAINS} (défaut 1) ; Hoodi exige la permission app.testnet. Cette version vérifie la requête, ne prend pas encore de dépôts et répond 501.`,
+    description: `currency: usdt | eth. chain_id: ${CHAINS}. Par défaut usdt et 1 ; Hoodi exige la permission app.testnet. Cette version vérifie la requête, ne prend pas encore de dépôts et répond 501.`,
     operation: SubmitDepositDocument,
     variables: {
       input: {

@@ -24,7 +24,7 @@ export interface WebhookInput {
  * Sets the webhook of the caller's account. The signing secret stays as it is.
  * @throws AppError BAD_INPUT when nothing may be sent to the URL
  */
-export function configureWebhook(ctx: ViewerContext, input: WebhookInput): Promise<{ settings: SettingsRow }> {
+export async function configureWebhook(ctx: ViewerContext, input: WebhookInput): Promise<{ settings: SettingsRow }> {
   const { url } = input;
   const fault = url === null ? undefined : ctx.webhookTarget(url);
   if (fault !== undefined) throw new AppError('BAD_INPUT', { message: `url: ${fault}`, field: 'url' });
