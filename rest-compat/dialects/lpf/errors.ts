@@ -21,7 +21,7 @@ const texts = {
   CREDENTIAL_REVOKED: { status: 401, message: 'Cette clé ou cette session a été révoquée ; utilisez-en une autre.' },
   FORBIDDEN: {
     status: 403,
-    message: 'Cette clé ou cette session n’autorise pas cette opération : utilisez-en une autre.',
+    message: 'Ce compte n’a pas la permission nécessaire : demandez-la au support.',
   },
   EMAIL_NOT_VERIFIED: { status: 403, message: 'Email non vérifié : suivez le lien reçu par email.' },
   ACCOUNT_SUSPENDED: { status: 403, message: 'Compte suspendu : contactez le support.' },
