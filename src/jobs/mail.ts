@@ -98,11 +98,11 @@ async function retryLater({ services, log }: MailContext, mail: ClaimedMail, err
   const facts: FailureFacts = error instanceof MailFailure ? error.facts : { code: 'UNKNOWN' };
   const about = { mail: String(mail.id), kind: mail.kind, attempts, ...facts };
   if (attempts >= MAX_ATTEMPTS || (error instanceof MailFailure && error.hopeless)) {
-    log.error(about, 'a mail could not be sent, and will not be');
     await forgetMail(services.db, mail);
+    log.error(about, 'a mail could not be sent, and will not be');
     return;
   }
   const seconds = FIRST_PAUSE_SECONDS * PAUSE_GROWTH ** (attempts - 1);
-  log.warn({ ...about, seconds }, 'a mail could not be sent; it will be tried again');
   await postponeMail(services.db, mail, seconds, JSON.stringify(facts));
+  log.warn({ ...about, seconds }, 'a mail could not be sent; it will be tried again');
 }

@@ -11,6 +11,9 @@ import { makeAccount, openTestServices, type TestServices } from '../harness/con
 import { openMailbox, tokenOf } from '../harness/mailbox.ts';
 import { keepMails, makeDue, queued, runMails, sendDue, type KeptMails } from '../harness/mailRun.ts';
 
+/** Of polls: far above what they take. */
+const PATIENCE = { timeout: 20_000 };
+
 let services: TestServices;
 let mailer: KeptMails;
 beforeEach(async () => {
@@ -153,12 +156,12 @@ test('a server that was down gets each mail once when it is up again', async () 
   await using _run = runMails(services, smtpMailer(url, sender));
   await ask(email);
   _run.wake();
-  await expect.poll(async () => (await queued(services))[0]?.lastError).toContain('ESOCKET');
+  await expect.poll(async () => (await queued(services))[0]?.lastError, PATIENCE).toContain('ESOCKET');
   await using mailbox = await openMailbox({ port });
   await makeDue(services);
   _run.wake();
   await mailbox.atLeast(1);
-  await expect.poll(async () => (await queued(services))[0]?.sent).toBe(true);
+  await expect.poll(async () => (await queued(services))[0]?.sent, PATIENCE).toBe(true);
   expect(mailbox.received.map(({ to }) => to)).toEqual([[email]]);
 });
 
@@ -170,7 +173,7 @@ test('instances share the queue: each mail is sent once', async () => {
   const instances = Array.from({ length: 3 }, () => runMails(services, smtpMailer(mailbox.url, sender)));
   for (const { wake } of instances) wake();
   await mailbox.atLeast(many.length);
-  await expect.poll(async () => (await queued(services)).every(({ sent }) => sent)).toBe(true);
+  await expect.poll(async () => (await queued(services)).every(({ sent }) => sent), PATIENCE).toBe(true);
   for (const instance of instances) await instance[Symbol.asyncDispose]();
   expect(mailbox.received.flatMap(({ to }) => to).toSorted()).toEqual(many.toSorted());
   expect(new Set(mailbox.received.map(({ mail }) => tokenOf(mail))).size).toBe(many.length);
