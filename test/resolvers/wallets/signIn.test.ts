@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { OperationContext } from '../../../src/context.ts';
 import { sql } from '../../../src/database/sql.ts';
-import { AppError } from '../../../src/errors.ts';
 import { findSession } from '../../../src/resolvers/auth/findCredential.ts';
 import { verifyToken } from '../../../src/resolvers/auth/tokens.ts';
 import { signInWithWallet } from '../../../src/resolvers/wallets/signInWithWallet.ts';
@@ -163,40 +162,4 @@ test('ten wrong signatures throttle that wallet from that address, and nobody el
   const elsewhere = newClient(services);
   // Being throttled has not used the message up.
   await signIn(elsewhere, proof);
-});
-
-describe('50 at once', () => {
-  const settle = async (attempts: readonly Promise<unknown>[]) => {
-    const results = await Promise.allSettled(attempts);
-    const codes = results.map((result) =>
-      result.status === 'fulfilled'
-        ? 'OK'
-        : result.reason instanceof AppError
-          ? result.reason.code
-          : String(result.reason),
-    );
-    return Object.fromEntries([...new Set(codes)].map((code) => [code, codes.filter((one) => one === code).length]));
-  };
-  const fifty = Array.from({ length: 50 });
-
-  test.each([
-    ['one client', () => newClient(services), false],
-    ['50 clients', () => newClient(services), true],
-  ])('posts of one message by %s: one succeeds', async (_case, client, each) => {
-    const key = newKey();
-    const first = client();
-    const proof = await signChallenge(first, key);
-    expect(await settle(fifty.map(() => signIn(each ? client() : first, proof)))).toEqual({
-      OK: 1,
-      INVALID_CHALLENGE: 49,
-    });
-    expect(await stateOf(key)).toEqual({ users: 1, sessions: 1, accounts: 1, credentials: 0 });
-  });
-
-  test('first sign-ins of one wallet: one account', async () => {
-    const key = newKey();
-    const proofs = await Promise.all(fifty.map(() => signChallenge(newClient(services), key)));
-    expect(await settle(proofs.map((proof) => signIn(newClient(services), proof)))).toEqual({ OK: 50 });
-    expect(await stateOf(key)).toEqual({ users: 1, sessions: 50, accounts: 1, credentials: 0 });
-  });
 });
