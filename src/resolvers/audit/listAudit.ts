@@ -42,21 +42,21 @@ interface Columns {
 type Row = Columns & (KeyColumns | { readonly key_id: null });
 
 const SELECT = `select l.id, l.at, l.account_id, l.action, l.actor_id, l.address, l.session_id::text as session_id,
-    l.detail, ${KEY_COLUMNS}
-  from audit_log l
-  left join api_key_profile k on k.id = l.key_id
-  left join api_key m on m.id = k.id`;
-const OF_ACCOUNT =
-  'l.account_id = any(array(select $1::bigint union all select id from account where merged_into = $1))';
+    l.detail, ${KEY_COLUMNS}`;
+const KEYS = 'left join api_key_profile k on k.id = l.key_id left join api_key m on m.id = k.id';
+const ACCOUNTS = 'array(select $1::bigint union all select id from account where merged_into = $1)';
 
-/** $1 account, when there is one; $2 action or null; $3 and $4 ids between which the page lies; $5 rows. */
-const slice = (name: string, ofAccount: boolean, direction: 'asc' | 'desc') =>
-  sql(
-    name,
-    `${SELECT} where ${ofAccount ? OF_ACCOUNT : '$1::bigint is null'} and ($2::text is null or l.action = $2)
-       and l.id < $3 and l.id > $4
-     order by l.id ${direction} limit $5`,
-  );
+/** $1 account or null for all, $2 action or null; $3 and $4 ids between which the page lies; $5 rows. */
+const slice = (name: string, ofAccount: boolean, direction: 'asc' | 'desc') => {
+  const order = `order by l.id ${direction} limit $5`;
+  const entries = (whose: string): string =>
+    `audit_log l where ${whose} and ($2::text is null or l.action = $2) and l.id < $3 and l.id > $4 ${order}`;
+  // Of each account no more than the page can need, by its index, before they are merged.
+  const from = ofAccount
+    ? `unnest(${ACCOUNTS}) as whose (id) cross join lateral (select * from ${entries('l.account_id = whose.id')}) l`
+    : `(select * from ${entries('$1::bigint is null')}) l`;
+  return sql(name, `${SELECT} from ${from} ${KEYS} ${order}`);
+};
 const STATEMENTS = {
   account: [slice('auditOfAccount', true, 'desc'), slice('auditOfAccountOldestFirst', true, 'asc')],
   everybody: [slice('auditOfAll', false, 'desc'), slice('auditOfAllOldestFirst', false, 'asc')],
@@ -87,7 +87,10 @@ export function listAudit(
   );
 }
 
-const BY_ID = sql('auditById', `${SELECT} where l.id = $2 and ($3 or ${OF_ACCOUNT})`);
+const BY_ID = sql(
+  'auditById',
+  `${SELECT} from audit_log l ${KEYS} where l.id = $2 and ($3 or l.account_id = any(${ACCOUNTS}))`,
+);
 
 /** One entry that the caller may read: of its own account, the operator every one. null otherwise. */
 export async function findAudit({ db, viewer }: Reader, id: bigint): Promise<AuditRow | null> {
