@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { lpf } from '../../../rest-compat/dialects/lpf.ts';
 import { sampleOf, SAMPLES, substitute } from './replay.ts';
 import { differences } from './shape.ts';
 
@@ -65,3 +66,25 @@ describe('a shape', () => {
     expect(differences({ none: null }, { none: {} })).toEqual(['none: object, not a plain value']);
   });
 });
+
+describe('the examples in our OpenAPI document', () => {
+  it.each(SAMPLES)('$route: show what the page shows', ({ route, response, request }) => {
+    const example = lpf.examples[route];
+    expect(differences(response, example?.reply, ['hourly[].hour'])).toEqual([]);
+    expect(example?.reply).toMatchObject(valuesOf(response) as object);
+    expect(Object.keys(example?.request ?? {})).toEqual(Object.keys(request ?? {}));
+  });
+});
+
+/** The documented values, without those that the page abbreviates (`eyJhbGci...`, `{}`). */
+function valuesOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(valuesOf);
+  if (typeof value !== 'object' || value === null) return value;
+  const whole = Object.entries(value).filter(
+    ([, one]) => typeof one !== 'string' || !one.endsWith('...') || PREVIEW.test(one),
+  );
+  return Object.fromEntries(whole.map(([name, one]) => [name, valuesOf(one)]));
+}
+
+/** Previews end so themselves. */
+const PREVIEW = /^(?:lpf_.{4}|0x.{4})\.\.\.$/;
