@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../src/config.ts';
 import { throttleRedis } from '../src/openEvents.ts';
 import { Teardown } from '../src/teardown.ts';
-import { createThrottle, MAX_REVEALS } from '../src/throttle.ts';
+import { createThrottle, MAX_MAILS_ASKED, MAX_REVEALS } from '../src/throttle.ts';
 import { freezable } from './harness/frozen.ts';
 import { hasRedis, redis } from './harness/services.ts';
 
@@ -39,6 +39,19 @@ test('reveals and failures are counted apart, also under the same name', async (
   expect(await throttle.reveal(2n)).toBeUndefined();
   await throttle.succeeded('1', '');
   expect(await throttle.reveal(1n)).toBeGreaterThan(0);
+});
+
+test('a client may ask for so many mails to one address within 15 minutes, which are no failures', async () => {
+  const throttle = createThrottle(MAX_FAILURES);
+  expect(MAX_MAILS_ASKED).toBe(5);
+  const answers = await times(MAX_MAILS_ASKED + 1, () => throttle.askMail('192.0.2.1', 'person@example.com'));
+  expect(answers.filter((wait) => wait === undefined)).toHaveLength(MAX_MAILS_ASKED);
+  expect(answers.at(-1)).toBeGreaterThan(WINDOW_SECONDS - 60);
+  expect(await throttle.askMail('192.0.2.2', 'person@example.com')).toBeUndefined();
+  expect(await throttle.askMail('192.0.2.1', 'other@example.com')).toBeUndefined();
+  expect(await throttle.blockedFor('192.0.2.1', 'person@example.com')).toBeUndefined();
+  await throttle.succeeded('192.0.2.1', 'person@example.com');
+  expect(await throttle.askMail('192.0.2.1', 'person@example.com')).toBeGreaterThan(0);
 });
 
 describe.skipIf(!hasRedis())('with Redis', () => {

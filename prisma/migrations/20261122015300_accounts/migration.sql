@@ -42,7 +42,6 @@ CREATE TABLE "mail_token" (
     "purpose" "mail_token_purpose" NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
-    "used_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "mail_token_pkey" PRIMARY KEY ("hash")
 );
