@@ -8,7 +8,8 @@ import { codesOf } from '../../rest-compat/openapiErrors.ts';
 import { compileSources, flatten, InputFault, Source, type SourceTree } from '../../rest-compat/sources.ts';
 import type { Row } from '../../rest-compat/table.ts';
 import { assemble, type Cast } from './faults/cast.ts';
-import { faultsOf, THROTTLED_KEY, type Parts } from './faults/faults.ts';
+import type { Parts } from './faults/fault.ts';
+import { faultsOf, THROTTLED_KEY } from './faults/faults.ts';
 import { openWorld, type World } from './world.ts';
 
 /** Documented for every row, and provoked for all of them at once below. */

@@ -44,6 +44,9 @@ export function sampleOf(route: string): Sample {
   return found;
 }
 
+/** The JSON that the page shows for an operation. */
+export const documented = (route: string): unknown => sampleOf(route).response;
+
 /** Runs a documented curl line in a shell, with real values for its placeholders. */
 export async function replay(line: string, values: RealValues): Promise<Answer> {
   return parseAnswer(await shell(`${substitute(line, values)} --silent --show-error --include --max-time 30`));
