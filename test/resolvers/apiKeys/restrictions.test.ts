@@ -93,7 +93,8 @@ test('a key is made, shown and changed with its restrictions', async () => {
   const expiresAt = '2099-12-31T23:59:59.000Z';
   const input = { name: 'k', scopes: ['READ'], allowedIps: ['127.0.0.0/8'], products: ['DEDICATED'], expiresAt };
   const made = await run(ctx, create, { input });
-  const { apiKey, secret } = made.data?.['createApiKey'] as { apiKey: { id: string }; secret: string };
+  const { createApiKey: created } = made.data as { createApiKey: { apiKey: { id: string }; secret: string } };
+  const { apiKey, secret } = created;
   const secrets = [{ preview: `${secret.slice(0, 8)}...`, expiresAt: null }];
   const { name: _name, ...restrictions } = input;
   expect(apiKey).toEqual({ id: apiKey.id, ...restrictions, expired: false, secrets });

@@ -114,7 +114,7 @@ test('five secrets work at once: a sixth ends the oldest', async () => {
     secrets
       .slice(1)
       .map((live) => ({ prefix: live.slice(0, 8) }))
-      .reverse(),
+      .toReversed(),
   ]);
   expect(services.published.at(-1)).toMatchObject({
     event: { revoked: true, lookups: [lookupHash(services.keys, secret).toString('hex')] },
