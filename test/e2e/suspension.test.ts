@@ -28,7 +28,7 @@ const proxy = (key: string): string => `${key}:x@${server.ready.socksShared}`;
 /** What a mutation of the operator answered. */
 async function operate(name: 'suspendAccount' | 'resumeAccount', input: Record<string, string>): Promise<unknown> {
   const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
-  const { data } = await server.graphql<Record<string, unknown>>(
+  const { data } = await server.graphql(
     `mutation ($input: ${type}Input!) { ${name}(input: $input) {
        ... on ${type}Success { user { suspendedFor } } ... on Error { code } } }`,
     { input },

@@ -31,7 +31,10 @@ export interface GridInput {
  * Makes a price grid, or replaces name and tiers of one; for the operator. New prices hold from the next quote on.
  * @throws AppError BAD_INPUT when the tiers are not ascending; NOT_FOUND; NAME_TAKEN
  */
-export async function savePriceGrid(ctx: ViewerContext, { id, name, tiers }: GridInput): Promise<{ grid: PriceGridRow }> {
+export async function savePriceGrid(
+  ctx: ViewerContext,
+  { id, name, tiers }: GridInput,
+): Promise<{ grid: PriceGridRow }> {
   const minima = tiers.map(({ minCredits }) => minCredits);
   if (minima.some((minimum, index) => index > 0 && minimum <= (minima[index - 1] ?? 0n))) {
     const message = 'tiers: minCredits must differ and ascend';
