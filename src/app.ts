@@ -67,13 +67,7 @@ export async function start(config: Config, print: (text: string) => void): Prom
 }
 
 async function compose(config: Config, log: Logger, teardown: Teardown, print: (text: string) => void): Promise<App> {
-  const db = await openDatabase({
-    url: config.DATABASE_URL,
-    dataDir: config.DATA_DIR,
-    migrations: path.join(import.meta.dirname, '../prisma/migrations'),
-    template: path.join(import.meta.dirname, '../prisma/template.tar'),
-    onError: (error) => log.warn({ err: error }, 'a database connection broke'),
-  });
+  const db = await database(config, log);
   teardown.add('database', () => db.close());
   const { events, hearsOthers } = await openEvents(config, log, teardown);
   const hearsAll = (): boolean => db.kind === 'embedded' || hearsOthers();
@@ -142,6 +136,16 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   return { addresses, stop: () => stop(teardown, log) };
 }
 
+function database(config: Config, log: Logger): Promise<Database> {
+  return openDatabase({
+    url: config.DATABASE_URL,
+    dataDir: config.DATA_DIR,
+    migrations: path.join(import.meta.dirname, '../prisma/migrations'),
+    template: path.join(import.meta.dirname, '../prisma/template.tar'),
+    onError: (error) => log.warn({ err: error }, 'a database connection broke'),
+  });
+}
+
 function announce(account: FirstAccount | undefined, addresses: Addresses, print: (text: string) => void): void {
   if (account !== undefined) print(welcome({ ...account, balance: formatCredits(account.credits) }, addresses));
   print(readyLine(addresses));
@@ -164,7 +168,11 @@ function dataPlane(
     openSession: parts.metering.openSession,
     recordRefusal: parts.activity.refused,
     watchKey: ({ accountId: userId, ...key }, onDead, onRules) =>
-      live.watchCredential({ ...key, userId, sessionId: null, follows: true }, (cause) => onDead(REFUSED_FOR[cause]), onRules),
+      live.watchCredential(
+        { ...key, userId, sessionId: null, follows: true },
+        (cause) => onDead(REFUSED_FOR[cause]),
+        onRules,
+      ),
     fence: parts.fence,
     log,
     limits: {
