@@ -36,9 +36,9 @@ export const BODY_FAULTS: readonly Fault[] = [
   by('UNSUPPORTED_MEDIA_TYPE', () => ({ text: 'name=x', type: 'application/x-www-form-urlencoded' })),
 ];
 
-/** A value of the wrong kind, as it stands in a body and in a query. */
-const UNFIT: Readonly<Record<SourceFacts['expects'], readonly [json: unknown, text: string | undefined]>> = {
-  text: [5, undefined],
+/** A value of the wrong kind, as it stands in a body and in a query; of what is not named here: any text. */
+const UNFIT: Readonly<Record<string, readonly [json: unknown, text: string | undefined]>> = {
+  address: [5, '0x12'],
   boolean: ['true', 'yes'],
   flag: [true, '2'],
   flags: [{ unknown: true }, undefined],
@@ -58,7 +58,7 @@ export function fieldFaults(sources: readonly SourceFacts[]): readonly Fault[] {
   return sources.flatMap(({ place, name, required, expects }) => {
     if (place !== 'body' && place !== 'query') return [];
     const part = place === 'body' ? 'fields' : 'query';
-    const [json, text] = UNFIT[expects];
+    const [json, text] = UNFIT[expects] ?? [5, undefined];
     const value = place === 'body' ? json : text;
     const missing = by('BAD_INPUT', () => ({ [part]: { [name]: undefined } }), `${name} is missing`);
     const unfit = by('BAD_INPUT', () => ({ [part]: { [name]: value } }), `${name} is of another kind`);
