@@ -6,7 +6,19 @@ export type Schema = Readonly<Record<string, unknown>>;
 
 /** What a codec asks of its input; dialects say it in their language. */
 export type Expectation =
-  'text' | 'boolean' | 'flag' | 'flags' | 'integer' | 'credits' | 'decimal' | 'id' | 'date' | 'choice';
+  | 'text'
+  | 'boolean'
+  | 'flag'
+  | 'flags'
+  | 'integer'
+  | 'credits'
+  | 'decimal'
+  | 'id'
+  | 'date'
+  | 'choice'
+  | 'lines'
+  | 'bytes'
+  | 'address';
 
 /** Converts between a GraphQL value and a dialect's JSON or text. Invariant in `Value`: it fits one scalar. */
 export interface Codec<Value> {

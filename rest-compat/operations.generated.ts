@@ -13,7 +13,9 @@ export type AuthType =
 
 /** What signing a message is for. The message says it; it is good for nothing else. */
 export type ChallengePurpose =
+  /** For `linkWallet`. */
   | 'LINK'
+  /** For `signInWithWallet`. */
   | 'SIGN_IN';
 
 /** A new password, by the current one. */
@@ -58,7 +60,7 @@ export type CreateWalletChallengeInput = {
   readonly address: string;
   /** Chain of the wallet (EIP-155): contracts are asked there. 1 does for every plain wallet. */
   readonly chainId?: BigIntText;
-  /** What for: SIGN_IN for `signInWithWallet`, LINK for `linkWallet`. */
+  /** What for. */
   readonly purpose?: ChallengePurpose;
 };
 

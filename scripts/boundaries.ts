@@ -35,7 +35,18 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   live: {
     path: 'src/live/',
-    may: ['graphql', 'resolvers', 'ledger', 'database', 'clientAddress', 'context', 'errors', 'events', 'keyRules', 'log'],
+    may: [
+      'graphql',
+      'resolvers',
+      'ledger',
+      'database',
+      'clientAddress',
+      'context',
+      'errors',
+      'events',
+      'keyRules',
+      'log',
+    ],
     packages: ['node:*', 'graphql', 'graphql-ws', 'ws', 'ioredis'],
   },
   graphql: {
@@ -48,11 +59,12 @@ const MODULES: Readonly<Record<string, Module>> = {
     may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated', 'keyRules'],
     packages: ['graphql', '@pothos/*', 'zod'],
   },
+  // Of viem the pure functions: chains are asked through the context alone.
   resolvers: {
     path: 'src/resolvers/',
     may: ['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto', 'addresses', 'keyRules'],
     types: ['session'],
-    packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe'],
+    packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe', 'viem'],
   },
   ledger: { path: 'src/resolvers/ledger/', may: ['database', 'errors', 'events', 'units'], packages: [] },
   jobs: {

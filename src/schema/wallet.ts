@@ -18,7 +18,6 @@ const MAX_MESSAGE_LENGTH = 2_000;
 /** A wallet of several owners that is not deployed yet says much; each 65 bytes of its owners little. */
 const MAX_SIGNATURE_BYTES = 8_192;
 
-const PURPOSES = ['SIGN_IN', 'LINK'] as const satisfies readonly ChallengePurpose[];
 /** Anything but what the database cannot hold; it has several lines. */
 const message = z
   .string()
@@ -35,7 +34,10 @@ const chainId = z.bigint().min(1n, 'must be positive').max(BigInt(Number.MAX_SAF
 
 const ChallengePurposeEnum = builder.enumType('ChallengePurpose', {
   description: 'What signing a message is for. The message says it; it is good for nothing else.',
-  values: PURPOSES,
+  values: {
+    SIGN_IN: { description: 'For `signInWithWallet`.' },
+    LINK: { description: 'For `linkWallet`.' },
+  } as const satisfies Record<ChallengePurpose, object>,
 });
 
 const CreateWalletChallengeInput = builder.inputType('CreateWalletChallengeInput', {
@@ -50,7 +52,7 @@ const CreateWalletChallengeInput = builder.inputType('CreateWalletChallengeInput
       type: ChallengePurposeEnum,
       required: true,
       defaultValue: 'SIGN_IN',
-      description: 'What for: SIGN_IN for `signInWithWallet`, LINK for `linkWallet`.',
+      description: 'What for.',
     }),
     chainId: t.field({
       type: 'BigInt',

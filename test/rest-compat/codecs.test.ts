@@ -18,6 +18,7 @@ import {
   type Codec,
 } from '../../rest-compat/codecs.ts';
 import { memberOf, parseJson } from '../../rest-compat/json.ts';
+import { address, bytes, lines } from '../../rest-compat/wallets.ts';
 
 const readFrom = <Value>(codec: Codec<Value>, json: string): Value | undefined => codec.read(parseJson(json));
 
@@ -101,6 +102,9 @@ describe('credits', () => {
 describe('other codecs', () => {
   it('round-trip', () => {
     expectRoundTrip(text, '"a\\"b"', '""', '"é"');
+    expectRoundTrip(lines, '"a\\nb"', '""');
+    expectRoundTrip(bytes, '"0x"', '"0x1b"');
+    expectRoundTrip(address, '"0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"');
     // What a text may hold is for the operation to say, here as in GraphQL.
     expectRoundTrip(text, '"\\u0000"', '"a\\ud800b"');
     expectRoundTrip(boolean, 'true', 'false');

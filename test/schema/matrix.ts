@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../src/errors.ts';
 import { encodeNodeId } from '../../src/schema/ids.ts';
 import { PASSWORD } from '../harness/context.ts';
+import vectors from '../resolvers/wallets/vectors.json' with { type: 'json' };
 
 /** `owner` and `key`: who owns the target, by session and by key; `stranger`: another account; `admin`: a third. */
 export type Caller = 'anonymous' | 'owner' | 'key' | 'stranger' | 'admin';
@@ -68,6 +69,10 @@ const asked = ({ run }: Target) => ({ email: `asked-${run}@example.com` });
 const byKey = (target: Target) => ({ id: key(target) });
 const byUser = (target: Target) => ({ id: user(target) });
 
+/** A wallet that nobody has, and what it signed somewhere else. */
+const { address } = vectors;
+const signed = { address, message: vectors.wellFormed[0]?.message, signature: '0x' };
+
 /** Who may do what. A new operation, or a new field that takes an id, needs a row. */
 export const matrix: Readonly<Record<string, Row>> = {
   'Query.viewer': query('{ viewer { user { id balance } remaining } }', () => ({}), {
@@ -117,6 +122,16 @@ export const matrix: Readonly<Record<string, Row>> = {
     everybody('INVALID_REFRESH_TOKEN'),
   ),
   'Mutation.revokeSession': mutation('revokeSession', (target) => ({ id: session(target) }), OWNER),
+  'Mutation.createWalletChallenge': mutation('createWalletChallenge', () => ({ address }), ANYBODY),
+  'Mutation.signInWithWallet': mutation('signInWithWallet', () => signed, everybody('INVALID_CHALLENGE')),
+  'Mutation.linkWallet': mutation('linkWallet', () => signed, {
+    ...everybody('INVALID_CHALLENGE'),
+    anonymous: 'UNAUTHENTICATED',
+  }),
+  'Mutation.unlinkWallet': mutation('unlinkWallet', () => ({}), {
+    ...everybody('NO_WALLET'),
+    anonymous: 'UNAUTHENTICATED',
+  }),
   'Mutation.updateLimits': mutation('updateLimits', () => ({ dailyLimit: '1000' }), SIGNED_IN),
   'Mutation.adjustBalance': mutation(
     'adjustBalance',

@@ -93,6 +93,9 @@ export const errors = {
     id: 'un identifiant entier',
     date: 'une date ISO 8601',
     choice: 'l’une des valeurs {choices}',
+    lines: 'le texte exact, avec ses sauts de ligne',
+    bytes: '0x suivi de chiffres hexadécimaux, deux par octet',
+    address: '0x suivi de 40 chiffres hexadécimaux, en une seule casse ou avec les majuscules de EIP-55',
   },
   body: shapeOf({ error: field('message', text), code: field('code', ERROR_CODE) }),
 } satisfies ErrorStyle;

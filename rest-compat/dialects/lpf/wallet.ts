@@ -8,11 +8,12 @@ import {
 import { field, inside } from '../../shapes.ts';
 import { body, constant, optional, query } from '../../sources.ts';
 import { route } from '../../table.ts';
+import { address, bytes, lines } from '../../wallets.ts';
 
 const tag = 'Authentification';
 
-const address = ['address', text, 'Adresse Ethereum (0x...)'] as const;
-const signature = ['signature', text, 'Signature du message par ce wallet (0x...)'] as const;
+const who = ['address', address, 'Adresse Ethereum (0x...)'] as const;
+const signature = ['signature', bytes, 'Signature du message par ce wallet (0x...)'] as const;
 
 const id = field('databaseId', bigint);
 const username = field('username', nullable(text));
@@ -33,7 +34,7 @@ export const walletRows = [
     operation: CreateWalletChallengeDocument,
     variables: {
       input: {
-        address: query(...address),
+        address: query(...who),
         purpose: optional(
           query('purpose', choice({ SIGN_IN: 'login', LINK: 'link' }), 'Usage du message : login (défaut) ou link'),
         ),
@@ -54,9 +55,9 @@ export const walletRows = [
     operation: SignInWithWalletDocument,
     variables: {
       input: {
-        address: body(...address),
+        address: body(...who),
         signature: body(...signature),
-        message: body('message', text, 'Message de /auth/nonce, tel quel'),
+        message: body('message', lines, 'Message de /auth/nonce, tel quel'),
         kind: constant('LPF'),
       },
     },
@@ -74,10 +75,10 @@ export const walletRows = [
     operation: LinkWalletDocument,
     variables: {
       input: {
-        address: body(...address),
+        address: body(...who),
         signature: body(...signature),
         message: optional(
-          body('message', text, 'Message de /auth/nonce?purpose=link ; sinon, l’un des messages en cours'),
+          body('message', lines, 'Message de /auth/nonce?purpose=link ; sinon, l’un des messages en cours'),
         ),
       },
     },
