@@ -7,10 +7,9 @@ import { registerGauges } from './gauges.ts';
 import { createExecutor } from './graphql/executor.ts';
 import { createMetrics } from './http/metrics.ts';
 import { startHttpServer, type HttpServer } from './http/server.ts';
-import { CHALLENGE_JOBS } from './jobs/challenges.ts';
+import { FORGETTING_JOBS } from './jobs/forget.ts';
 import { startJobs } from './jobs/job.ts';
 import { LEDGER_JOBS } from './jobs/ledger.ts';
-import { REFUSAL_JOBS } from './jobs/refusals.ts';
 import { createLiveSockets } from './live/websocket.ts';
 import type { Metering } from './metering/metering.ts';
 import type { Proxy } from './proxy/server.ts';
@@ -45,7 +44,7 @@ export async function startApi(
   const sockets = createLiveSockets({ executor, live, log });
   let drift = 0n;
   registerGauges(metrics, { db, ...parts, sockets, drift: () => drift });
-  const jobs = startJobs([...LEDGER_JOBS, ...REFUSAL_JOBS, ...CHALLENGE_JOBS], {
+  const jobs = startJobs([...LEDGER_JOBS, ...FORGETTING_JOBS], {
     db,
     log,
     mayJudgeOthers: () => parts.metering.stats().steadyMs >= INSTANCE_TTL_MS,

@@ -120,11 +120,8 @@ const PRUNE = sql(
      select key_id, day, code from refusal_day where last_at < $1::timestamptz limit $2)
    returning 1 as deleted`,
 );
-/** Rows deleted at once. */
-export const PRUNE_BATCH = 10_000;
-
-/** Deletes counts of days that are no longer kept, a batch of them. @returns how many */
-export async function pruneRefusals(db: Sql, now: Date): Promise<number> {
+/** Deletes counts of days that are no longer kept, at most `limit`. @returns how many */
+export async function pruneRefusals(db: Sql, now: Date, limit: number): Promise<number> {
   const from = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() - KEPT_DAYS + 1));
-  return (await db.query(PRUNE, [from.toISOString(), PRUNE_BATCH])).length;
+  return (await db.query(PRUNE, [from.toISOString(), limit])).length;
 }

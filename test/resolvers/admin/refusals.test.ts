@@ -154,9 +154,9 @@ test('they are kept for 90 days, today included', async () => {
     (await refusalsOfKey({ ...services, now: () => now }, account.apiKey.id, 90)).map(({ day }) => day);
   now = new Date('2027-02-02T23:59:59.999Z');
   expect(await kept()).toEqual(['2027-02-02', '2026-11-05']);
-  expect(await pruneRefusals(services.db, new Date('2027-02-01T23:59:59.999Z'))).toBe(0);
-  expect(await pruneRefusals(services.db, now)).toBe(1);
-  expect(await pruneRefusals(services.db, now)).toBe(0);
+  expect(await pruneRefusals(services.db, new Date('2027-02-01T23:59:59.999Z'), 10)).toBe(0);
+  expect(await pruneRefusals(services.db, now, 10)).toBe(1);
+  expect(await pruneRefusals(services.db, now, 10)).toBe(0);
   const left = await services.db.query<{ day: string }>(ALL, [account.apiKey.id]);
   expect(left.map(({ day }) => day)).toEqual(['2026-11-05', '2027-02-02']);
 });
