@@ -85,7 +85,11 @@ function merging(start: () => Promise<Fleet>): void {
     const spent = (moved.up - before.up + moved.down - before.down) * PRICE_PER_BYTE.SHARED;
     await expect.poll(() => balanceOf(first, mine.key), { timeout: 10_000 }).toBe(2n * CREDIT - spent);
     for (const server of fleet.servers)
-      for (const key of [old.key, mine.key]) await expectView(server, key, { balance: 2n * CREDIT - spent, spent });
+      for (const key of [old.key, mine.key]) {
+        // Another server that hears of nothing asks for credentials again within this.
+        await expect.poll(() => balanceOf(server, key), { timeout: CUT_OFF_MS }).toBe(2n * CREDIT - spent);
+        await expectView(server, key, { balance: 2n * CREDIT - spent, spent });
+      }
     await expectStreams(oldStream, myStream, 2n * CREDIT - spent);
     expect(await ledgerCheck(first)).toEqual({ drift: '0', violations: [] });
     await expectNothingLent(first);
