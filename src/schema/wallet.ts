@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-import type { SignedIn } from '../resolvers/auth/signIn.ts';
 import { createWalletChallenge, type IssuedChallenge } from '../resolvers/wallets/createWalletChallenge.ts';
 import { linkWallet, type LinkedWallet } from '../resolvers/wallets/linkWallet.ts';
 import type { ChallengePurpose } from '../resolvers/wallets/message.ts';
@@ -11,6 +10,7 @@ import { builder } from './builder.ts';
 import { SessionKindEnum } from './enums.ts';
 import { AuthenticationError, ConflictError, failures, ForbiddenError, InputError, ThrottledError } from './errors.ts';
 import { plainText } from './inputs.ts';
+import { signedInSuccess } from './session.ts';
 import { User } from './user.ts';
 
 /** Ours have about 400 characters. */
@@ -111,18 +111,10 @@ const CreateWalletChallengeSuccess = builder.objectRef<IssuedChallenge>('CreateW
   }),
 });
 
-const SignInWithWalletSuccess = builder.objectRef<SignedIn>('SignInWithWalletSuccess').implement({
-  description: 'A session was opened; the first time an account too.',
-  fields: (t) => ({
-    token: t.exposeString('token', { description: 'Session token (JWT): give it as bearer.' }),
-    refreshToken: t.exposeString('refreshToken', {
-      nullable: true,
-      description: 'Buys the next token when this one has expired; null for LPF sessions.',
-    }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When `token` expires.' }),
-    user: t.field({ type: User, description: 'Who signed in.', resolve: ({ user }) => user }),
-  }),
-});
+const SignInWithWalletSuccess = signedInSuccess(
+  'SignInWithWalletSuccess',
+  'A session was opened; the first time an account too.',
+);
 
 const LinkWalletSuccess = builder.objectRef<LinkedWallet>('LinkWalletSuccess').implement({
   description: 'The wallet is linked: it can sign in.',
