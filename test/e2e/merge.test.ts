@@ -68,7 +68,7 @@ function merging(start: () => Promise<Fleet>): void {
     const routes = [old.key, mine.key].flatMap((key) => fleet.servers.map((server): Route => ({ key, server })));
     const stream = { transport: 'websocket', http: last.ready.http } as const;
     await using oldStream = await openUsageStream({ ...stream, token: old.key });
-    await using myStream = await openUsageStream({ ...stream, token: mine.key });
+    await using myStream = await openUsageStream({ ...stream, token: mine.token });
     // Open from before the merge until after it.
     const long = await Promise.all(routes.map((route) => hold(route, origin, LONG_BYTES, 100_000)));
     const traffic = startTraffic([...routes, ...routes], origin);
