@@ -1,6 +1,6 @@
 import { sql, type Statement } from '../../database/sql.ts';
 import { KEY_COLUMNS } from '../apiKeys/rows.ts';
-import { EACH_OWNER, OWNERS } from './owners.ts';
+import { OWNERS, WITH_OWNERS } from './owners.ts';
 import { ENTRY_SUBTYPE, ENTRY_TYPE, type TransactionType } from './transactionRows.ts';
 
 /**
@@ -66,7 +66,7 @@ function pageText(shape: PageShape): string {
   const direction = shape.oldestFirst ? 'asc' : 'desc';
   // Each branch is cut to what the page can need before they are merged.
   const branch = (columns: string, from: string, at: string): string =>
-    `select cut.* from ${EACH_OWNER} owner cross join lateral (
+    `select cut.* from owners owner cross join lateral (
        select ${columns} ${from}${older === undefined ? '' : ` and (${at}, tx_id) < ${older}`}${
          newer === undefined ? '' : ` and (${at}, tx_id) > ${newer}`
        } order by ${at} ${direction}, tx_id ${direction} limit ${rows}::int${skipped === undefined ? '' : ` + ${skipped}::int`}) cut`;
@@ -86,9 +86,9 @@ function pageText(shape: PageShape): string {
   const source = shape.totals ? 'totals left join page on true' : 'page';
   const select = `select ${shape.totals ? 'totals.*, ' : ''}page.*,`;
   if (shape.brief)
-    return `with ${totals}page as (${cut}) ${select} k.name as key_name
+    return `${WITH_OWNERS}, ${totals}page as (${cut}) ${select} k.name as key_name
      from ${source} left join api_key_profile k on k.id = page.consumer_id order by ${order}`;
-  return `with ${totals}page as (
+  return `${WITH_OWNERS}, ${totals}page as (
        select *, row_number() over (partition by consumer_id order by tx_id) = 1 as leads from (${cut}) cut)
      ${select} ${KEY_COLUMNS}
      from ${source}
@@ -133,7 +133,7 @@ function totalsText({ type, subtype, key }: PageShape, { entries, hours }: Filte
 /** One transaction by its id: $1 account, $2 id. */
 export const BY_ID = sql(
   'transactionById',
-  `select t.*, ${KEY_COLUMNS}
+  `${WITH_OWNERS} select t.*, ${KEY_COLUMNS}
    from (select ${ENTRY_COLUMNS}${ENTRY_BYTES} ${ENTRIES} and tx_id = $2
          union all
          select ${HOUR_COLUMNS}${HOUR_BYTES} ${HOURS} and tx_id = $2) t
@@ -144,7 +144,7 @@ export const BY_ID = sql(
 /** Sums by type and subtype: $1 account. */
 export const SUMMARY = sql(
   'transactionSummary',
-  `select type, subtype_number, count(*) as count, sum(amount)::bigint as total
+  `${WITH_OWNERS} select type, subtype_number, count(*) as count, sum(amount)::bigint as total
    from (select ${ENTRY_TYPE} as type, ${ENTRY_SUBTYPE} as subtype_number, amount
          ${ENTRIES}
          union all

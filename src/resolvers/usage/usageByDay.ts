@@ -2,7 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { windowStart } from '../../units.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
-import { OWNERS } from './owners.ts';
+import { OWNERS, WITH_OWNERS } from './owners.ts';
 import { PERIOD_COLUMNS, PERIOD_SUMS, periodOf, type PeriodColumns, type PeriodUsage } from './period.ts';
 
 export interface DayUsage extends PeriodUsage {
@@ -16,7 +16,7 @@ type DayColumns = PeriodColumns & { readonly date: string };
 const byDay = (name: string, filter: string) =>
   sql(
     name,
-    `select days.day::date as date, ${PERIOD_COLUMNS}, coalesce(deposits.amount, 0)::bigint as deposits
+    `${WITH_OWNERS} select days.day::date as date, ${PERIOD_COLUMNS}, coalesce(deposits.amount, 0)::bigint as deposits
    from generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day') days(day)
    left join (
      select usage_day.day, ${PERIOD_SUMS} from usage_day
