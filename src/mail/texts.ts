@@ -1,5 +1,6 @@
 /** What a mail is about. */
-export type MailKind = 'VERIFY_EMAIL' | 'ALREADY_REGISTERED' | 'RESET_PASSWORD' | 'PASSWORD_CHANGED';
+export type MailKind =
+  'VERIFY_EMAIL' | 'ALREADY_REGISTERED' | 'RESET_PASSWORD' | 'PASSWORD_CHANGED' | 'WALLET_LINKED' | 'WALLET_UNLINKED';
 export type MailLanguage = 'EN' | 'FR';
 
 /** What a text may speak of. */
@@ -63,6 +64,20 @@ const EN: Letters = {
       `If it was not you, ask for a new password at once: POST ${publicUrl}/auth/forgot-password with your address as "email". Then revoke the API keys that you do not know.`,
     ],
   }),
+  WALLET_LINKED: ({ publicUrl }) => ({
+    subject: 'A wallet was linked to your account',
+    blocks: [
+      'A wallet was linked to the Passerelle account with this address just now: whoever has it can sign in, also after a change of password.',
+      `If it was not you, unlink it at once: DELETE ${publicUrl}/auth/unlink-wallet, or the GraphQL mutation unlinkWallet. Then revoke the API keys that you do not know, end the other sessions and change your password.`,
+    ],
+  }),
+  WALLET_UNLINKED: ({ publicUrl }) => ({
+    subject: 'The wallet of your account was unlinked',
+    blocks: [
+      'The wallet of the Passerelle account with this address was unlinked just now: it opens the account no more. Sessions that were opened with it still work.',
+      `If it was not you, revoke the API keys that you do not know and change your password: POST ${publicUrl}/auth/change-password, or the GraphQL mutation changePassword. That ends every other session.`,
+    ],
+  }),
 };
 
 const FR: Letters = {
@@ -98,6 +113,20 @@ const FR: Letters = {
     blocks: [
       'Le mot de passe du compte Passerelle de cette adresse vient d’être modifié. Les autres sessions sont fermées ; les clés API restent valables.',
       `Si ce n’était pas vous, demandez tout de suite un nouveau mot de passe : POST ${publicUrl}/auth/forgot-password avec votre adresse dans « email ». Révoquez ensuite les clés API que vous ne reconnaissez pas.`,
+    ],
+  }),
+  WALLET_LINKED: ({ publicUrl }) => ({
+    subject: 'Un wallet a été lié à votre compte',
+    blocks: [
+      'Un wallet vient d’être lié au compte Passerelle de cette adresse : qui le détient peut se connecter, même après un changement de mot de passe.',
+      `Si ce n’était pas vous, déliez-le tout de suite : DELETE ${publicUrl}/auth/unlink-wallet, ou la mutation GraphQL unlinkWallet. Révoquez ensuite les clés API que vous ne reconnaissez pas, fermez les autres sessions et changez votre mot de passe.`,
+    ],
+  }),
+  WALLET_UNLINKED: ({ publicUrl }) => ({
+    subject: 'Le wallet de votre compte a été délié',
+    blocks: [
+      'Le wallet du compte Passerelle de cette adresse vient d’être délié : il n’ouvre plus le compte. Les sessions ouvertes avec lui restent valables.',
+      `Si ce n’était pas vous, révoquez les clés API que vous ne reconnaissez pas et changez votre mot de passe : POST ${publicUrl}/auth/change-password, ou la mutation GraphQL changePassword. Les autres sessions sont alors fermées.`,
     ],
   }),
 };

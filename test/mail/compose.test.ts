@@ -13,15 +13,26 @@ const SUBJECTS = {
     ALREADY_REGISTERED: 'You have an account already',
     RESET_PASSWORD: 'Choose a new password',
     PASSWORD_CHANGED: 'Your password was changed',
+    WALLET_LINKED: 'A wallet was linked to your account',
+    WALLET_UNLINKED: 'The wallet of your account was unlinked',
   },
   FR: {
     VERIFY_EMAIL: 'Confirmez votre adresse email',
     ALREADY_REGISTERED: 'Vous avez déjà un compte',
     RESET_PASSWORD: 'Choisissez un nouveau mot de passe',
     PASSWORD_CHANGED: 'Votre mot de passe a été modifié',
+    WALLET_LINKED: 'Un wallet a été lié à votre compte',
+    WALLET_UNLINKED: 'Le wallet de votre compte a été délié',
   },
 } as const;
-const KINDS = ['VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD', 'PASSWORD_CHANGED'] as const;
+const KINDS = [
+  'VERIFY_EMAIL',
+  'ALREADY_REGISTERED',
+  'RESET_PASSWORD',
+  'PASSWORD_CHANGED',
+  'WALLET_LINKED',
+  'WALLET_UNLINKED',
+] as const;
 const cases = (['EN', 'FR'] as const).flatMap((language) => KINDS.map((kind) => ({ language, kind })));
 
 describe.each(cases)('$kind in $language', ({ language, kind }) => {
@@ -44,7 +55,7 @@ describe.each(cases)('$kind in $language', ({ language, kind }) => {
   });
 
   test('has its link, if it is one that has', () => {
-    const path = { VERIFY_EMAIL: '/auth/verify-email', RESET_PASSWORD: '/auth/reset-password' }[kind as string];
+    const path = { VERIFY_EMAIL: '/auth/verify-email', RESET_PASSWORD: '/reset-password' }[kind as string];
     const link = path === undefined ? undefined : `${URL}${path}?token=${TOKEN}`;
     expect(mail.link).toBe(link);
     if (link === undefined) {
