@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../src/errors.ts';
-import { text, type Codec, type Expectation } from './codecs.ts';
+import type { Codec, Expectation } from './codec.ts';
+import { text } from './codecs.ts';
 import type { Piece } from './shapes.ts';
 import type { SourceFacts } from './sources.ts';
 

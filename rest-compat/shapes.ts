@@ -1,4 +1,4 @@
-import type { Codec, Schema } from './codecs.ts';
+import type { Codec, Schema } from './codec.ts';
 
 /** A piece of a reply: writes JSON text from the part of the GraphQL data it needs. */
 export class Piece<in Data> {

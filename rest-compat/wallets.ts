@@ -1,4 +1,5 @@
-import { text, type Codec } from './codecs.ts';
+import type { Codec } from './codec.ts';
+import { text } from './codecs.ts';
 
 /** A text that may have several lines. What it may hold is for the operation to say, as with the others here. */
 export const lines: Codec<string> = { ...text, expects: 'lines' };

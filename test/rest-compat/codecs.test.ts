@@ -1,22 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  bigint,
-  boolean,
-  choice,
-  credits,
-  day,
-  decimal,
-  flag,
-  flags,
-  instant,
-  integer,
-  list,
-  nullable,
-  numericId,
-  text,
-  type Codec,
-} from '../../rest-compat/codecs.ts';
+import type { Codec } from '../../rest-compat/codec.ts';
+import { boolean, choice, day, flags, instant, list, nullable, text } from '../../rest-compat/codecs.ts';
+import { bigint, credits, decimal, flag, integer, numericId } from '../../rest-compat/numbers.ts';
 import { memberOf, parseJson } from '../../rest-compat/json.ts';
 import { address, bytes, lines } from '../../rest-compat/wallets.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { bigint, credits, flag, instant, integer, nullable, numericId, text } from '../../rest-compat/codecs.ts';
+import { instant, nullable, text } from '../../rest-compat/codecs.ts';
+import { bigint, credits, flag, integer, numericId } from '../../rest-compat/numbers.ts';
 import {
   CreateApiKeyDocument,
   ListApiKeysDocument,

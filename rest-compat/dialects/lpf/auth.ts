@@ -1,4 +1,5 @@
-import { bigint, choice, credits, list, nullable, text } from '../../codecs.ts';
+import { choice, list, nullable, text } from '../../codecs.ts';
+import { bigint, credits } from '../../numbers.ts';
 import { ShowViewerDocument, SignInDocument } from '../../operations.generated.ts';
 import { field, inside } from '../../shapes.ts';
 import { body, constant } from '../../sources.ts';

@@ -1,4 +1,5 @@
-import { choice, integer, text } from '../../codecs.ts';
+import { choice, text } from '../../codecs.ts';
+import { integer } from '../../numbers.ts';
 import { SubmitDepositDocument } from '../../operations.generated.ts';
 import { field } from '../../shapes.ts';
 import { body, optional } from '../../sources.ts';

@@ -1,4 +1,5 @@
-import { boolean, credits, nullable, text } from '../../codecs.ts';
+import { boolean, nullable, text } from '../../codecs.ts';
+import { credits } from '../../numbers.ts';
 import { ShowSettingsDocument, UpdateAlertsDocument, UpdateLimitsDocument } from '../../operations.generated.ts';
 import { field, orEmpty, within } from '../../shapes.ts';
 import { body, optional } from '../../sources.ts';

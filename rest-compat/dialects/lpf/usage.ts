@@ -1,4 +1,5 @@
-import { bigint, choice, credits, day, decimal, instant, integer, nullable, numericId, text } from '../../codecs.ts';
+import { choice, day, instant, nullable, text } from '../../codecs.ts';
+import { bigint, credits, decimal, integer, numericId } from '../../numbers.ts';
 import {
   ListTransactionsDocument,
   ShowBalanceDocument,

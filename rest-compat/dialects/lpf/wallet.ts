@@ -1,4 +1,5 @@
-import { bigint, boolean, choice, nullable, text } from '../../codecs.ts';
+import { boolean, choice, nullable, text } from '../../codecs.ts';
+import { bigint } from '../../numbers.ts';
 import {
   CreateWalletChallengeDocument,
   LinkWalletDocument,
@@ -62,7 +63,7 @@ export const walletRows = [
       },
     },
     at: ['signInWithWallet'],
-    reply: { token: field('token', text), user: inside('user', { id, username, wallet_address, auth_type }) },
+    reply: { token: field('token', text), user: inside('user', { id, username, wallet_address, auth_type: 'wallet' }) },
     errors: ['INVALID_CHALLENGE', 'INVALID_SIGNATURE', 'ACCOUNT_SUSPENDED', 'THROTTLED', 'UNAVAILABLE'],
   }),
   route({

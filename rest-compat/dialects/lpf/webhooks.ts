@@ -1,4 +1,5 @@
-import { boolean, flags, integer, text } from '../../codecs.ts';
+import { boolean, flags, text } from '../../codecs.ts';
+import { integer } from '../../numbers.ts';
 import {
   ConfigureWebhookDocument,
   RotateWebhookSecretDocument,
