@@ -13,7 +13,7 @@ export interface MailOrder {
 /** Where the links of mails lead, below the public URL. */
 const PATHS: Readonly<Partial<Record<MailKind, string>>> = {
   VERIFY_EMAIL: '/auth/verify-email',
-  RESET_PASSWORD: '/auth/reset-password',
+  RESET_PASSWORD: '/reset-password',
 };
 
 /** Words a mail in its language, as plain text and as HTML. */
