@@ -79,13 +79,17 @@ export const ApiKey = builder.prismaNode('ApiKey', {
       description: 'What the key may do.',
       resolve: ({ scopes }) => KEY_SCOPES.filter((scope) => scopes.includes(scope)),
     }),
-    allowedIps: t.exposeStringList('allowedIps', {
-      description: 'Addresses and CIDR networks of the clients that may use the key; empty: everybody.',
+    allowedIps: t.stringList({
+      nullable: true,
+      description: 'Addresses and CIDR networks of the clients that may use the key; null: everybody.',
+      resolve: ({ allowedIps }) => (allowedIps.length === 0 ? null : allowedIps),
     }),
     products: t.field({
       type: [ProductEnum],
-      description: 'Products the key may be used for; empty: every one.',
-      resolve: ({ products }) => PRODUCTS.filter((product) => products.includes(product)),
+      nullable: true,
+      description: 'Products the key may be used for; null: every one.',
+      resolve: ({ products }) =>
+        products.length === 0 ? null : PRODUCTS.filter((product) => products.includes(product)),
     }),
     expiresAt: t.expose('expiresAt', {
       type: 'DateTime',

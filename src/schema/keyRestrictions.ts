@@ -22,11 +22,11 @@ export function restrictionFields(t: Fields) {
     }),
     allowedIps: t.stringList({
       validate: networks,
-      description: `Addresses and CIDR networks of the clients that may use the key, at most ${MAX_ALLOWED_IPS}; IPv4-mapped IPv6 counts as IPv4. null or empty = everybody.`,
+      description: `Addresses and CIDR networks of the clients that may use the key, at most ${MAX_ALLOWED_IPS}; IPv4-mapped IPv6 counts as IPv4. null = everybody; empty is refused.`,
     }),
     products: t.field({
       type: [ProductEnum],
-      description: 'Products the key may be used for; null or empty = every one.',
+      description: 'Products the key may be used for; null = every one; empty is refused.',
     }),
   };
 }

@@ -196,7 +196,7 @@ describe('what runs obeys', () => {
     expect(events.ended()).toMatchObject([{ extensions: { code: 'ADDRESS_NOT_ALLOWED' } }]);
     await refusedFor(customer, 'NOT_ALLOWED', /address/);
     await goesOn(there);
-    await restrict(customer, { allowedIps: [] });
+    await restrict(customer, { allowedIps: null });
     await goesOn(there);
     there.socket.destroy();
   });

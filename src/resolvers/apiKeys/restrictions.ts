@@ -26,16 +26,18 @@ export interface Restrictions {
 
 /**
  * Every item once, in one order and one spelling.
- * @throws AppError BAD_INPUT for no scope at all, a time that has passed, too many addresses, or what is no address
+ * @throws AppError BAD_INPUT for an empty list, a time that has passed, too many addresses, or what is no address
  */
 export function restrictionsOf({ scopes, expiresAt, allowedIps, products }: RestrictionInput, now: Date): Restrictions {
   return {
     ...(scopes !== undefined && { scopes: scopesOf(scopes) }),
     ...(expiresAt !== undefined && { expiresAt: futureOf(expiresAt, now) }),
-    ...(allowedIps !== undefined && { allowedIps: networksOf(allowedIps ?? []) }),
-    ...(products !== undefined && { products: PRODUCTS.filter((product) => products?.includes(product)) }),
+    ...(allowedIps !== undefined && { allowedIps: networksOf(allowedIps) }),
+    ...(products !== undefined && { products: productsOf(products) }),
   };
 }
+
+// A list that a program computed and that came out empty must not lift the restriction it was meant to be.
 
 function scopesOf(scopes: readonly KeyScope[] | null): readonly KeyScope[] {
   if (scopes === null) return KEY_SCOPES;
@@ -43,12 +45,20 @@ function scopesOf(scopes: readonly KeyScope[] | null): readonly KeyScope[] {
   return KEY_SCOPES.filter((scope) => scopes.includes(scope));
 }
 
+function productsOf(products: readonly Product[] | null): readonly Product[] {
+  if (products === null) return [];
+  if (products.length === 0) throw refusal('products', 'must hold at least one product; null means all');
+  return PRODUCTS.filter((product) => products.includes(product));
+}
+
 function futureOf(expiresAt: Date | null, now: Date): Date | null {
   if (expiresAt !== null && expiresAt.getTime() <= now.getTime()) throw refusal('expiresAt', 'must be in the future');
   return expiresAt;
 }
 
-function networksOf(texts: readonly string[]): readonly string[] {
+function networksOf(texts: readonly string[] | null): readonly string[] {
+  if (texts === null) return [];
+  if (texts.length === 0) throw refusal('allowedIps', 'must hold at least one address; null means everybody');
   if (texts.length > MAX_ALLOWED_IPS) throw refusal('allowedIps', `must hold at most ${MAX_ALLOWED_IPS} addresses`);
   return [...new Set(texts.map(networkOf))];
 }

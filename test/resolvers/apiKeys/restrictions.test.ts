@@ -69,7 +69,7 @@ describe('an allow-list is kept in one spelling', () => {
   });
 });
 
-test('absent stays, null lifts, and neither no scope nor a time that has passed is taken', () => {
+test('absent stays, null lifts, and neither an empty list nor a time that has passed is taken', () => {
   expect(restrictionsOf({}, NOW)).toEqual({});
   expect(restrictionsOf({ scopes: null, expiresAt: null, allowedIps: null, products: null }, NOW)).toEqual({
     scopes: ['PROXY', 'READ', 'MANAGE'],
@@ -81,7 +81,8 @@ test('absent stays, null lifts, and neither no scope nor a time that has passed 
     scopes: ['PROXY', 'MANAGE'],
     products: ['SHARED', 'BROWSER'],
   });
-  expect(() => restrictionsOf({ scopes: [] }, NOW)).toThrow('scopes');
+  for (const list of ['scopes', 'allowedIps', 'products'])
+    expect(() => restrictionsOf({ [list]: [] }, NOW)).toThrow(`${list}: must hold at least one`);
   expect(() => restrictionsOf({ expiresAt: NOW }, NOW)).toThrow('expiresAt');
 });
 
