@@ -62,7 +62,10 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Of viem the pure functions: chains are asked through the context alone.
   resolvers: {
     path: 'src/resolvers/',
-    may: ['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto', 'addresses', 'keyRules'],
+    may: [
+      ...['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto', 'addresses', 'keyRules'],
+      'throttle',
+    ],
     types: ['session'],
     packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe', 'viem'],
   },
@@ -102,7 +105,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
   clientAddress: leaf('src/clientAddress.ts', ['node:http'], ['addresses']),
   names: leaf('src/names.ts', ['node:dns', 'node:fs']),
-  throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
+  throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['addresses', 'crypto']),
   secrets: leaf('src/secrets.ts', ['node:*'], ['config']),
   welcome: leaf('src/welcome.ts'),
   config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['addresses', 'units']),

@@ -3,6 +3,7 @@ import { unseal } from '../../crypto.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { audit } from '../audit/record.ts';
+import { requireAllowed } from '../requireAllowed.ts';
 import { singleStatement } from '../transaction.ts';
 import { findApiKey } from './findApiKey.ts';
 import { sealContext } from './insertApiKey.ts';
@@ -21,9 +22,7 @@ export async function revealApiKey(ctx: ViewerContext, id: bigint): Promise<{ se
   const key = await findApiKey(ctx, id);
   if (key.revokedAt !== null) throw new AppError('KEY_IS_REVOKED');
   const accountId = ctx.viewer.userId;
-  const retryAfterSeconds = await ctx.throttle.reveal(accountId);
-  if (retryAfterSeconds !== undefined)
-    throw new AppError('THROTTLED', { message: 'Too many secrets were revealed; wait a while.', retryAfterSeconds });
+  await requireAllowed(ctx.throttle.reveal(accountId), 'Too many secrets were revealed; wait a while.');
   const [row] = await ctx.db.query<{ ciphertext: Uint8Array | null }>(CURRENT, [id]);
   if (row === undefined || row.ciphertext === null) throw new AppError('KEY_NOT_RECOVERABLE');
   const secret = unsealed(ctx, row.ciphertext, id);

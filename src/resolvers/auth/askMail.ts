@@ -1,19 +1,19 @@
 import type { OperationContext } from '../../context.ts';
-import { AppError } from '../../errors.ts';
+import { requireAllowed } from '../requireAllowed.ts';
 import { queueMail, type NewMail } from './mailQueue.ts';
 import { normalizeEmail } from './password.ts';
 
 /**
  * Counts a mail that a client asks for.
  * @param email normalized
- * @throws AppError THROTTLED after 5 within 15 minutes to one address, whether or not anybody has it
+ * @throws AppError THROTTLED after 5 within 15 minutes to one address, whether or not anybody has it, and after 20 to
+ *   whatever addresses
  */
-export async function countMail(
+export function countMail(
   { throttle, clientAddress }: Pick<OperationContext, 'throttle' | 'clientAddress'>,
   email: string,
 ): Promise<void> {
-  const retryAfterSeconds = await throttle.askMail(clientAddress, email);
-  if (retryAfterSeconds !== undefined) throw new AppError('THROTTLED', { retryAfterSeconds });
+  return requireAllowed(throttle.askMail(clientAddress, email));
 }
 
 /**
