@@ -42,7 +42,7 @@ export interface ErrorStyle {
   readonly missing: string;
   /** `{field}` and `{expected}`. */
   readonly unfit: string;
-  /** What `{expected}` becomes, with what the source says about itself; `{choices}`: the allowed values. */
+  /** What `{expected}` becomes, after what the source says about itself; `{choices}`: the allowed values. */
   readonly expected: Readonly<Record<Expectation, string>>;
   readonly body: Piece<ErrorFacts>;
 }
@@ -88,5 +88,5 @@ function wording(style: ErrorStyle, { code, source, missing }: Failure): string 
   const sentence = missing === true ? style.missing : style.unfit;
   return sentence
     .replace('{field}', name)
-    .replace('{expected}', about === undefined ? expected : `${expected} (${about})`);
+    .replace('{expected}', about === undefined ? expected : `${about} (${expected})`);
 }
