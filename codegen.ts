@@ -13,6 +13,7 @@ const config: CodegenConfig = {
         useTypeImports: true,
         scalars: {
           Credits: './scalars.ts#CreditsText',
+          Decimal: './scalars.ts#DecimalText',
           BigInt: './scalars.ts#BigIntText',
           DateTime: './scalars.ts#DateTimeText',
           Date: './scalars.ts#DateText',

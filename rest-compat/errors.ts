@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../src/errors.ts';
-import { text, type Codec, type Expectation } from './codecs.ts';
+import type { Codec, Expectation } from './codec.ts';
+import { text } from './codecs.ts';
 import type { Piece } from './shapes.ts';
 import type { SourceFacts } from './sources.ts';
 
@@ -41,7 +42,7 @@ export interface ErrorStyle {
   readonly missing: string;
   /** `{field}` and `{expected}`. */
   readonly unfit: string;
-  /** What `{expected}` becomes, with what the source says about itself; `{choices}`: the allowed values. */
+  /** What `{expected}` becomes, after what the source says about itself; `{choices}`: the allowed values. */
   readonly expected: Readonly<Record<Expectation, string>>;
   readonly body: Piece<ErrorFacts>;
 }
@@ -87,5 +88,5 @@ function wording(style: ErrorStyle, { code, source, missing }: Failure): string 
   const sentence = missing === true ? style.missing : style.unfit;
   return sentence
     .replace('{field}', name)
-    .replace('{expected}', about === undefined ? expected : `${expected} (${about})`);
+    .replace('{expected}', about === undefined ? expected : `${about} (${expected})`);
 }

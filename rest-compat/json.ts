@@ -33,6 +33,11 @@ export function memberOf(json: Json, name: string): Json | undefined {
   return isObject(json) ? json[`s${name}`] : undefined;
 }
 
+/** Names of the members of an object. */
+export function namesOf(json: JsonObject): readonly string[] {
+  return Object.keys(json).map((name) => name.slice(1));
+}
+
 /** The value of a string, else undefined. */
 export function stringOf(json: Json): string | undefined {
   return typeof json === 'string' && json.startsWith('s') ? json.slice(1) : undefined;

@@ -1,4 +1,4 @@
-import type { Schema } from './codecs.ts';
+import type { Schema } from './codec.ts';
 import { describeExamples, describeErrors } from './openapiErrors.ts';
 import { flatten, type Source } from './sources.ts';
 import type { Dialect, Row } from './table.ts';

@@ -1,10 +1,10 @@
-import type { Schema } from './codecs.ts';
+import type { Schema } from './codec.ts';
 import { ERROR_CODE, errorReply, type ErrorStyle, type Failure, type RestCode } from './errors.ts';
 import { flatten, type Source } from './sources.ts';
 import type { Dialect, Row } from './table.ts';
 
 const BEARER: readonly RestCode[] = [
-  ...(['UNAUTHENTICATED', 'CREDENTIAL_REVOKED', 'THROTTLED'] as const),
+  ...(['UNAUTHENTICATED', 'THROTTLED'] as const),
   ...(['INSUFFICIENT_SCOPE', 'ADDRESS_NOT_ALLOWED', 'ACCOUNT_SUSPENDED'] as const),
 ];
 const BODY: readonly RestCode[] = ['BAD_REQUEST', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
@@ -15,13 +15,14 @@ const sourcesOf = (row: Row): readonly Source<unknown>[] =>
 /** Codes a row may answer: its own, and what follows from its sources and its access. */
 export function codesOf(row: Row): readonly RestCode[] {
   const sources = sourcesOf(row);
+  // A segment that does not fit is another route.
+  const canBeUnfit = sources.some(({ facts }) => facts.segment === undefined || facts.place !== 'path');
   const codes: readonly RestCode[] = [
     ...(row.access === 'bearer' ? BEARER : []),
-    ...(sources.length > 0 ? (['BAD_INPUT'] as const) : []),
+    ...(canBeUnfit ? (['BAD_INPUT'] as const) : []),
     ...(sources.some(({ facts }) => facts.place === 'body') ? BODY : []),
     ...row.errors,
     'INTERNAL',
-    'UNAVAILABLE',
   ];
   return [...new Set(codes)];
 }

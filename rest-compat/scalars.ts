@@ -10,6 +10,8 @@ export interface ScalarText<Name extends string> {
 
 /** Exact decimal number of credits, such as `42.5`. */
 export type CreditsText = ScalarText<'Credits'>;
+/** Exact decimal number with at most 9 decimals: a rate or a price. */
+export type DecimalText = ScalarText<'Decimal'>;
 /** Decimal integer. */
 export type BigIntText = ScalarText<'BigInt'>;
 /** ISO 8601, UTC. */

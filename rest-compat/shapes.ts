@@ -1,4 +1,4 @@
-import type { Codec, Schema } from './codecs.ts';
+import type { Codec, Schema } from './codec.ts';
 
 /** A piece of a reply: writes JSON text from the part of the GraphQL data it needs. */
 export class Piece<in Data> {
@@ -61,6 +61,17 @@ export function orNull<Name extends string, S extends Shape>(
   const { write, schema } = compile(shape);
   const writeOrNull = (value: unknown): string => (value === null ? 'null' : write(value));
   return new Piece((data: unknown) => writeOrNull(memberOf(data, name)), { ...schema, nullable: true });
+}
+
+/** A shape over an object of the data, or `{}` when that is null. */
+export function orEmpty<Name extends string, S extends ShapeObject>(
+  name: Name,
+  shape: S,
+): Piece<{ readonly [N in Name]: Needs<S> | null }> {
+  const { write, schema } = compile(shape);
+  const writeOrEmpty = (value: unknown): string => (value === null ? '{}' : write(value));
+  const { required: _required, ...optional } = schema;
+  return new Piece((data: unknown) => writeOrEmpty(memberOf(data, name)), optional);
 }
 
 /** A JSON array: the shape for each item of a list. */

@@ -1,4 +1,4 @@
-import type { Codec, Expectation, Schema } from './codecs.ts';
+import type { Codec, Expectation, Schema } from './codec.ts';
 import { memberOf, type Json } from './json.ts';
 import type { ScalarText } from './scalars.ts';
 

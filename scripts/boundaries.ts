@@ -23,6 +23,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Parts of app.ts: they put other modules together.
   openEvents: { path: 'src/openEvents.ts', may: ['*'], packages: ['*'] },
   startApi: { path: 'src/startApi.ts', may: ['*'], packages: ['*'] },
+  startMail: { path: 'src/startMail.ts', may: ['*'], packages: ['*'] },
   gauges: { path: 'src/gauges.ts', may: ['*'], packages: ['*'] },
   teardown: leaf('src/teardown.ts'),
   'rest-compat': { path: 'rest-compat/', may: ['errors'], types: ['graphql'], packages: GRAPHQL },
@@ -34,7 +35,18 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   live: {
     path: 'src/live/',
-    may: ['graphql', 'resolvers', 'ledger', 'database', 'clientAddress', 'context', 'errors', 'events', 'log'],
+    may: [
+      'graphql',
+      'resolvers',
+      'ledger',
+      'database',
+      'clientAddress',
+      'context',
+      'errors',
+      'events',
+      'keyRules',
+      'log',
+    ],
     packages: ['node:*', 'graphql', 'graphql-ws', 'ws', 'ioredis'],
   },
   graphql: {
@@ -44,14 +56,18 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   schema: {
     path: 'src/schema/',
-    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated'],
+    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated', 'keyRules'],
     packages: ['graphql', '@pothos/*', 'zod'],
   },
+  // Of viem the pure functions: chains are asked through the context alone.
   resolvers: {
     path: 'src/resolvers/',
-    may: ['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto'],
+    may: [
+      ...['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto', 'addresses', 'keyRules'],
+      'throttle',
+    ],
     types: ['session'],
-    packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe'],
+    packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe', 'viem'],
   },
   ledger: { path: 'src/resolvers/ledger/', may: ['database', 'errors', 'events', 'units'], packages: [] },
   jobs: {
@@ -73,6 +89,7 @@ const MODULES: Readonly<Record<string, Module>> = {
       'egress',
       'addresses',
       'errors',
+      'keyRules',
       'log',
       'units',
     ],
@@ -100,7 +117,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   context: {
     path: 'src/context.ts',
     may: [],
-    types: ['database', 'events', 'crypto', 'log', 'throttle'],
+    types: ['database', 'events', 'crypto', 'keyRules', 'log', 'throttle'],
     packages: [],
   },
   database: {
@@ -116,11 +133,12 @@ const MODULES: Readonly<Record<string, Module>> = {
   addresses: leaf('src/addresses.ts', ['ipaddr.js', 'node:net']),
   clientAddress: leaf('src/clientAddress.ts', ['node:http'], ['addresses']),
   names: leaf('src/names.ts', ['node:dns', 'node:fs']),
-  throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['crypto']),
+  throttle: leaf('src/throttle.ts', ['ioredis', 'rate-limiter-flexible'], ['addresses', 'crypto']),
   secrets: leaf('src/secrets.ts', ['node:*'], ['config']),
   welcome: leaf('src/welcome.ts'),
   config: leaf('src/config.ts', ['zod', 'ipaddr.js', 'node:path'], ['addresses', 'exitConfig', 'units']),
-  events: leaf('src/events.ts', [], ['units']),
+  events: leaf('src/events.ts', [], ['keyRules', 'units']),
+  keyRules: leaf('src/keyRules.ts', [], ['addresses', 'errors', 'units']),
   crypto: leaf('src/crypto.ts', ['node:crypto']),
   log: leaf('src/log.ts', ['pino']),
   errors: leaf('src/errors.ts'),

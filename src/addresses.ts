@@ -9,14 +9,33 @@ export type Cidr = readonly [Address, number];
 /** Prefix under which IPv4 addresses are reached from IPv6-only networks (RFC 6052). */
 const NAT64: readonly [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('64:ff9b::'), 96];
 
+/** Bits before the IPv4 address in an IPv4-mapped IPv6 address. */
+const MAPPED_BITS = 96;
+
 /** @throws RangeError when the text is neither a CIDR nor an address */
 export function parseCidr(text: string): Cidr {
-  const [address = '', bits] = text.trim().split('/');
+  const [address = '', bits, ...more] = text.trim().split('/');
   const parsed = parseAddress(address);
-  const widest = parsed?.kind() === 'ipv4' ? 32 : 128;
-  const length = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
-  if (parsed === undefined || length < 0 || length > widest) throw new RangeError(`not a CIDR: ${text}`);
+  const widest = widestOf(parsed);
+  const before = widest === 32 && address.includes(':') ? MAPPED_BITS : 0;
+  const length = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) - before : -1;
+  if (parsed === undefined || length < 0 || length > widest || more.length > 0)
+    throw new RangeError(`not a CIDR: ${text}`);
   return [parsed, length];
+}
+
+/** The one text of a network: host bits cleared, IPv6 as RFC 5952 writes it, a single address without its length. */
+export function cidrText([address, length]: Cidr): string {
+  const bytes = address
+    .toByteArray()
+    .map((byte, index) => byte & (0xff00 >> Math.min(Math.max(length - index * 8, 0), 8)));
+  const network = address instanceof ipaddr.IPv4 ? new ipaddr.IPv4(bytes) : new ipaddr.IPv6(bytes);
+  const text = network instanceof ipaddr.IPv4 ? network.toString() : network.toRFC5952String();
+  return length === widestOf(address) ? text : `${text}/${length}`;
+}
+
+function widestOf(address: Address | undefined): 32 | 128 {
+  return address?.kind() === 'ipv4' ? 32 : 128;
 }
 
 /** Whether the network holds the address; networks of the other family never do. */

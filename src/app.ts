@@ -9,6 +9,7 @@ import { deriveKeys } from './crypto.ts';
 import { openDatabase, type Database } from './database/open.ts';
 import { createFence, type Fence, type Listener } from './egress.ts';
 import type { Events } from './events.ts';
+import { REFUSED_FOR } from './keyRules.ts';
 import { createLiveUsage } from './live/live.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetering, type Metering } from './metering/metering.ts';
@@ -21,6 +22,7 @@ import { expire } from './resolvers/ledger/upkeep.ts';
 import { openEvents, throttleRedis } from './openEvents.ts';
 import { loadMasterKey } from './secrets.ts';
 import { startApi } from './startApi.ts';
+import { startMail } from './startMail.ts';
 import { Teardown, type Failure } from './teardown.ts';
 import { createThrottle } from './throttle.ts';
 import { formatCredits, NANO } from './units.ts';
@@ -68,13 +70,7 @@ export async function start(config: Config, print: (text: string) => void): Prom
 }
 
 async function compose(config: Config, log: Logger, teardown: Teardown, print: (text: string) => void): Promise<App> {
-  const db = await openDatabase({
-    url: config.DATABASE_URL,
-    dataDir: config.DATA_DIR,
-    migrations: path.join(import.meta.dirname, '../prisma/migrations'),
-    template: path.join(import.meta.dirname, '../prisma/template.tar'),
-    onError: (error) => log.warn({ err: error }, 'a database connection broke'),
-  });
+  const db = await database(config, log);
   teardown.add('database', () => db.close());
   const { events, hearsOthers } = await openEvents(config, log, teardown);
   const hearsAll = (): boolean => db.kind === 'embedded' || hearsOthers();
@@ -123,6 +119,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   const api = await startApi(config, services, authenticator, { metering, proxy }, teardown);
   const http = api.address;
   parts.httpPort = http.port;
+  parts.wakeMail = startMail(config, services, teardown);
   // Stopped before HTTP, so that subscribers still hear of the last bytes.
   teardown.add('metering', () => settleAll(metering, log));
   await metering.start();
@@ -140,6 +137,16 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   announce(account, addresses, print);
   log.info({ ...addresses, relay: proxy.stats.relay }, 'ready');
   return { addresses, stop: () => stop(teardown, log) };
+}
+
+function database(config: Config, log: Logger): Promise<Database> {
+  return openDatabase({
+    url: config.DATABASE_URL,
+    dataDir: config.DATA_DIR,
+    migrations: path.join(import.meta.dirname, '../prisma/migrations'),
+    template: path.join(import.meta.dirname, '../prisma/template.tar'),
+    onError: (error) => log.warn({ err: error }, 'a database connection broke'),
+  });
 }
 
 function announce(account: FirstAccount | undefined, addresses: Addresses, print: (text: string) => void): void {
@@ -164,8 +171,12 @@ function dataPlane(
     authenticate: parts.authenticator.proxyKey,
     openSession: parts.metering.openSession,
     recordRefusal: parts.activity.refused,
-    watchKey: ({ accountId: userId, ...key }, onDead) =>
-      live.watchCredential({ ...key, userId, sessionId: null }, onDead),
+    watchKey: ({ accountId: userId, ...key }, onDead, onRules) =>
+      live.watchCredential(
+        { ...key, userId, sessionId: null, follows: true },
+        (cause) => onDead(REFUSED_FOR[cause]),
+        onRules,
+      ),
     fence: parts.fence,
     exits: { SHARED: config.EXITS_SHARED, DEDICATED: config.EXITS_DEDICATED },
     resolveUpstream: createFence({ allow: EVERYTHING, own: () => parts.own }).resolve,

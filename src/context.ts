@@ -1,11 +1,11 @@
 import type { Database } from './database/open.ts';
 import type { Events, LiveUsage } from './events.ts';
 import type { Keyring } from './crypto.ts';
+import type { KeyScope } from './keyRules.ts';
 import type { Logger } from './log.ts';
 import type { Throttle } from './throttle.ts';
 
-/** What an API key may do: use the proxy, read its account, change its account (which includes reading). */
-export type KeyScope = 'PROXY' | 'READ' | 'MANAGE';
+export type { KeyScope } from './keyRules.ts';
 
 /** Who calls. */
 export interface Viewer {
@@ -22,6 +22,8 @@ export interface Viewer {
   readonly sessionId: string | null;
   /** Lookup hash (hex) of the API key secret that was presented: streams end when that secret is replaced. */
   readonly lookup?: string;
+  /** Number of the rules of the API key by which it was let in: streams are judged anew when it has changed. */
+  readonly rulesNo?: number;
 }
 
 /** What operations need of the rest of the server. Built once, in app.ts. */

@@ -31,6 +31,7 @@ export const CATALOGUE = {
   WRONG_PASSWORD: { status: 400, message: 'The current password is wrong.' },
   NO_PASSWORD: { status: 400, message: 'The account has no password: it signs in with a wallet.' },
   NO_WALLET: { status: 400, message: 'The account has no wallet.' },
+  NO_WEBHOOK: { status: 400, message: 'The account has no webhook; configure one first.' },
   CARD_CONSENT_REQUIRED: {
     status: 400,
     message: 'Automatic reload needs the consent to keep a card: set `saveCardConsent` too.',

@@ -1,3 +1,4 @@
+import type { EndCause, KeyRules } from './keyRules.ts';
 import type { Product } from './units.ts';
 
 /** A row of `usage_event`, as it travels between the ledger and the live streams. Amounts in nano-credits. */
@@ -24,7 +25,10 @@ export interface AccountEvent {
 export interface EventMap {
   /** New numbers of usage streams, in ascending order per account; published after commit. */
   accountEvents: readonly AccountEvent[];
-  /** A key was revoked or its secret replaced, or an account suspended: forget cached credentials, end streams. */
+  /**
+   * A session ended, a key was revoked, its secret replaced or its rules changed, or an account suspended: forget
+   * cached credentials, ask again about those that are in use, end streams.
+   */
   credentialsChanged: {
     readonly accountId: bigint;
     /** null, with `sessionId` null and without `sessionsBut`: every key and session of the account. */
@@ -112,7 +116,14 @@ export interface CredentialRef {
   readonly sessionId: string | null;
   /** Lookup hash (hex) of the API key secret that was presented, when known. */
   readonly lookup?: string;
+  /** Number of the rules of the key that are known; absent: they do not matter. */
+  readonly rulesNo?: number;
+  /** When a merge moves the key to another account, what lives on it goes on there; otherwise it ends as MOVED. */
+  readonly follows?: boolean;
 }
+
+export type OnDead = (cause: EndCause) => void;
+export type OnRules = (rules: KeyRules) => void;
 
 /** What live streams share within one server (`src/live/live.ts`). */
 export interface LiveUsage {
@@ -120,8 +131,11 @@ export interface LiveUsage {
   follow(accountId: bigint, onAdvance: () => void): FeedReader;
   /** Somebody streams this account: meters settle it at shorter intervals. */
   watched(accountId: bigint): boolean;
-  /** Calls `onDead` once when the credential is revoked or expires. @returns a function that stops watching */
-  watchCredential(credential: CredentialRef, onDead: () => void): () => void;
+  /**
+   * Calls `onDead` once when the credential opens nothing any more, and until then `onRules` when the rules of its
+   * key are others than those of `rulesNo`. @returns a function that stops watching
+   */
+  watchCredential(credential: CredentialRef, onDead: OnDead, onRules?: OnRules): () => void;
   /**
    * Counts a stream of the account until the returned function is called.
    * @throws AppError TOO_MANY_SUBSCRIPTIONS

@@ -7,6 +7,7 @@ import { registerGauges } from './gauges.ts';
 import { createExecutor } from './graphql/executor.ts';
 import { createMetrics } from './http/metrics.ts';
 import { startHttpServer, type HttpServer } from './http/server.ts';
+import { FORGETTING_JOBS } from './jobs/forget.ts';
 import { startJobs } from './jobs/job.ts';
 import { LEDGER_JOBS } from './jobs/ledger.ts';
 import { createLiveSockets } from './live/websocket.ts';
@@ -43,7 +44,7 @@ export async function startApi(
   const sockets = createLiveSockets({ executor, live, log });
   let drift = 0n;
   registerGauges(metrics, { db, ...parts, sockets, drift: () => drift });
-  const jobs = startJobs(LEDGER_JOBS, {
+  const jobs = startJobs([...LEDGER_JOBS, ...FORGETTING_JOBS], {
     db,
     log,
     mayJudgeOthers: () => parts.metering.stats().steadyMs >= INSTANCE_TTL_MS,

@@ -7,7 +7,17 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../src/config.ts';
 import { throttleRedis } from '../src/openEvents.ts';
 import { Teardown } from '../src/teardown.ts';
-import { createThrottle, MAX_REVEALS } from '../src/throttle.ts';
+import {
+  clientNetwork,
+  createThrottle,
+  MAX_CHAIN_QUESTIONS,
+  MAX_CHALLENGES_ASKED,
+  MAX_FAILED_SIGN_INS,
+  MAX_MAILS_ASKED,
+  MAX_MAILS_OF_CLIENT,
+  MAX_REVEALS,
+  type Throttle,
+} from '../src/throttle.ts';
 import { freezable } from './harness/frozen.ts';
 import { hasRedis, redis } from './harness/services.ts';
 
@@ -39,6 +49,100 @@ test('reveals and failures are counted apart, also under the same name', async (
   expect(await throttle.reveal(2n)).toBeUndefined();
   await throttle.succeeded('1', '');
   expect(await throttle.reveal(1n)).toBeGreaterThan(0);
+});
+
+test('a client may ask for so many mails to one address within 15 minutes, which are no failures', async () => {
+  const throttle = createThrottle(MAX_FAILURES);
+  expect(MAX_MAILS_ASKED).toBe(5);
+  const answers = await times(MAX_MAILS_ASKED + 1, () => throttle.askMail('192.0.2.1', 'person@example.com'));
+  expect(answers.filter((wait) => wait === undefined)).toHaveLength(MAX_MAILS_ASKED);
+  expect(answers.at(-1)).toBeGreaterThan(WINDOW_SECONDS - 60);
+  expect(await throttle.askMail('192.0.2.2', 'person@example.com')).toBeUndefined();
+  expect(await throttle.askMail('192.0.2.1', 'other@example.com')).toBeUndefined();
+  expect(await throttle.blockedFor('192.0.2.1', 'person@example.com')).toBeUndefined();
+  await throttle.succeeded('192.0.2.1', 'person@example.com');
+  expect(await throttle.askMail('192.0.2.1', 'person@example.com')).toBeGreaterThan(0);
+});
+
+test('over all addresses a client may ask for so many mails; what is refused for one address counts for no other', async () => {
+  const throttle = createThrottle(MAX_FAILURES);
+  await times(MAX_MAILS_ASKED + 100, () => throttle.askMail('192.0.2.1', 'person@example.com'));
+  const to = (number: number) => throttle.askMail('192.0.2.1', `person-${number}@example.com`);
+  // The hundred came at once, so that they counted; one after another they do not.
+  expect(await to(0)).toBeGreaterThan(WINDOW_SECONDS - 60);
+  const calm = (number: number) => throttle.askMail('192.0.2.2', `person-${number % 2}@example.com`);
+  for (let number = 0; number < 100; number += 1) await calm(number);
+  let allowed = 2 * MAX_MAILS_ASKED;
+  while ((await throttle.askMail('192.0.2.2', `other-${allowed}@example.com`)) === undefined) allowed += 1;
+  expect(allowed).toBe(MAX_MAILS_OF_CLIENT);
+});
+
+describe('sign-ins of one client', () => {
+  test('may fail so often over all subjects, also many at once; those that did not fail are taken back', async () => {
+    const throttle = createThrottle(MAX_FAILURES);
+    const begin = () => throttle.beginSignIn('192.0.2.1');
+    for (let round = 0; round < 3; round += 1) {
+      const answers = await times(MAX_FAILED_SIGN_INS + 50, begin);
+      expect(answers.filter((wait) => wait === undefined)).toHaveLength(MAX_FAILED_SIGN_INS);
+      expect(answers.at(-1)).toBeGreaterThan(WINDOW_SECONDS - 60);
+      await times(MAX_FAILED_SIGN_INS, () => throttle.forgiveSignIn('192.0.2.1'));
+    }
+    expect(await begin()).toBeUndefined();
+    expect(await throttle.beginSignIn('192.0.2.2')).toBeUndefined();
+  });
+
+  test('may fail more often where one subject may', async () => {
+    const throttle = createThrottle(MAX_FAILED_SIGN_INS + 1);
+    const answers = await times(MAX_FAILED_SIGN_INS + 2, () => throttle.beginSignIn('192.0.2.1'));
+    expect(answers.filter((wait) => wait === undefined)).toHaveLength(MAX_FAILED_SIGN_INS + 1);
+  });
+
+  test('do not depend on API keys that fail', async () => {
+    const throttle = createThrottle(MAX_FAILURES);
+    const keys = Array.from({ length: MAX_FAILED_SIGN_INS * 2 }, (_, key) => `lpf_${key}`);
+    await Promise.all(keys.map((key) => throttle.failed('192.0.2.1', key)));
+    expect(await throttle.beginSignIn('192.0.2.1')).toBeUndefined();
+  });
+});
+
+describe('what counts as one client', () => {
+  test.each([
+    ['IPv4 as it is', '192.0.2.1', '192.0.2.1'],
+    ['IPv4 in IPv6 as IPv4', '::ffff:192.0.2.1', '192.0.2.1'],
+    ['the same in hexadecimal', '::ffff:c000:201', '192.0.2.1'],
+    ['IPv6 by its network', '2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['the same in full', '2001:0db8:0001:0002:ffff:ffff:ffff:ffff', '2001:db8:1:2::/64'],
+    ['the network next to it', '2001:db8:1:3::1', '2001:db8:1:3::/64'],
+    ['this machine', '::1', '::/64'],
+    ['a socket that is gone', '', ''],
+    ['an address with a scope', 'fe80::1%eth0', 'fe80::1%eth0'],
+  ])('%s', (_what, address, network) => {
+    expect(clientNetwork(address)).toBe(network);
+  });
+
+  test('is the same for every counter', async () => {
+    type Ask = (throttle: Throttle, address: string) => Promise<number | undefined>;
+    const counters: readonly [number, Ask][] = [
+      [MAX_MAILS_ASKED, (throttle, address) => throttle.askMail(address, 'person@example.com')],
+      [MAX_MAILS_OF_CLIENT, (throttle, address) => throttle.askMail(address, `${address}@example.com`)],
+      [MAX_CHALLENGES_ASKED, (throttle, address) => throttle.askChallenge(address)],
+      [MAX_CHAIN_QUESTIONS, (throttle, address) => throttle.askChain(address)],
+      [MAX_FAILED_SIGN_INS, (throttle, address) => throttle.beginSignIn(address)],
+    ];
+    for (const [most, ask] of counters) {
+      const throttle = createThrottle(MAX_FAILURES);
+      let host = 0;
+      const answers = await times(most + 1, () => ask(throttle, `2001:db8::${(host += 1).toString(16)}`));
+      expect(answers.filter((wait) => wait === undefined)).toHaveLength(most);
+      expect(await ask(throttle, '2001:db8:0:1::1')).toBeUndefined();
+    }
+    const throttle = createThrottle(MAX_FAILURES);
+    for (const host of ['1', '2', '3']) await throttle.failed(`2001:db8::${host}`, 'subject');
+    expect(await throttle.blockedFor('2001:db8::4', 'subject')).toBeGreaterThan(0);
+    expect(await throttle.blockedFor('2001:db8:0:1::4', 'subject')).toBeUndefined();
+    await throttle.succeeded('2001:db8::5', 'subject');
+    expect(await throttle.blockedFor('2001:db8::1', 'subject')).toBeUndefined();
+  });
 });
 
 describe.skipIf(!hasRedis())('with Redis', () => {

@@ -1,10 +1,14 @@
 import type { Dialect } from '../table.ts';
 import { authRows } from './lpf/auth.ts';
+import { depositRows } from './lpf/deposits.ts';
+import { emailAccountRows } from './lpf/emailAccount.ts';
 import { errors } from './lpf/errors.ts';
 import { examples } from './lpf/examples.ts';
 import { keyRows } from './lpf/keys.ts';
 import { settingsRows } from './lpf/settings.ts';
 import { usageRows } from './lpf/usage.ts';
+import { walletRows } from './lpf/wallet.ts';
+import { webhookRows } from './lpf/webhooks.ts';
 
 /** Le Proxy Français. */
 export const lpf: Dialect = {
@@ -23,6 +27,15 @@ export const lpf: Dialect = {
     { name: 'Webhooks', description: 'Événements envoyés à votre serveur' },
   ],
   errors,
-  rows: [...authRows, ...keyRows, ...usageRows, ...settingsRows],
+  rows: [
+    ...authRows,
+    ...walletRows,
+    ...emailAccountRows,
+    ...keyRows,
+    ...usageRows,
+    ...depositRows,
+    ...settingsRows,
+    ...webhookRows,
+  ],
   examples,
 };

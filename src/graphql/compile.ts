@@ -1,12 +1,17 @@
 import {
   getNamedType,
   isAbstractType,
+  isInputObjectType,
+  isNonNullType,
   TypeInfo,
+  typeFromAST,
   visit,
   visitWithTypeInfo,
   type DocumentNode,
   type GraphQLNamedType,
   type GraphQLSchema,
+  type NamedTypeNode,
+  type OperationDefinitionNode,
 } from 'graphql';
 import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
 
@@ -50,9 +55,25 @@ export function createCompiler(schema: GraphQLSchema, fieldsOf: (document: Docum
 }
 
 function compile(schema: GraphQLSchema, { document, operation }: PreparedOperation): CompiledQuery | undefined {
-  if (hasPlannedFields(schema, document)) return undefined;
+  if (hasPlannedFields(schema, document) || hasRequiredDefaults(schema, operation)) return undefined;
   const compiled = compileQuery(schema, document, operation.name?.value ?? '', { disablingCapturingStackErrors: true });
   return isCompiledQuery(compiled) ? compiled : undefined;
+}
+
+/** Whether a variable has, at any depth, an input field that is required and has a default: compiled code forgets those. */
+export function hasRequiredDefaults(schema: GraphQLSchema, operation: OperationDefinitionNode): boolean {
+  const seen = new Set<GraphQLNamedType>();
+  const holds = (type: GraphQLNamedType): boolean => {
+    if (!isInputObjectType(type) || seen.has(type)) return false;
+    seen.add(type);
+    return Object.values(type.getFields()).some(
+      (field) => (isNonNullType(field.type) && field.defaultValue !== undefined) || holds(getNamedType(field.type)),
+    );
+  };
+  return (operation.variableDefinitions ?? []).some(({ type }) => {
+    const named = typeFromAST(schema, type as NamedTypeNode);
+    return named !== undefined && holds(getNamedType(named));
+  });
 }
 
 /** Whether a field of the document gets its rows through a query that plugin-prisma plans from the selection. */

@@ -11,6 +11,7 @@ import { createGraphqlEndpoint } from './graphql.ts';
 import { HTTP_LIMITS } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import { answerHealth, answerJson, answerReady, type ReadinessChecks } from './probes.ts';
+import { answerResetPage, RESET_PATH } from './resetPage.ts';
 import { answerRest, type RestHandler } from './rest.ts';
 
 /** Takes over the socket of an upgrade request; false: not its path. */
@@ -107,6 +108,7 @@ function createRouter(options: HttpServerOptions, state: State): (path: string) 
   const own: Readonly<Record<string, Route>> = {
     '/graphql': { name: 'graphql', handle },
     '/graphql/': { name: 'graphql', handle },
+    [RESET_PATH]: { name: 'page', handle: answerResetPage },
     '/health': { name: 'health', handle: (_request, response) => answerHealth(response) },
     '/ready': { name: 'ready', handle: (_request, response) => answerReady(response, checks, state.draining) },
     '/metrics': {

@@ -1,5 +1,6 @@
 import { sql, type Sql } from '../database/sql.ts';
-import { names, type CredentialRef, type EventMap, type Events } from '../events.ts';
+import { names, type CredentialRef, type EventMap, type Events, type OnDead, type OnRules } from '../events.ts';
+import { rulesOf, type EndCause, type KeyRulesRow } from '../keyRules.ts';
 import { repeat } from './repeat.ts';
 
 /** How often credentials are checked: one that expires, or dies unheard, shows within twice this. */
@@ -7,20 +8,38 @@ const SWEEP_MS = 1_000;
 /** How long a check holds for an API key while its revocation would be heard: a net below a lost event. */
 const HEARD_MS = 30_000;
 
-/** Positions (from 1) of those credentials that no longer open anything. */
-const DEAD = sql(
-  'credentialsDead',
-  `select c.n::int as n
-   from unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[]) with ordinality
-     as c (user_id, key_id, session_id, lookup, n)
-   where c.key_id is not null and not exists (
-       select 1 from api_key k where k.id = c.key_id and k.account_id = c.user_id and k.active)
-     or c.lookup is not null and not exists (
-       select 1 from api_key_secret s where s.lookup = decode(c.lookup, 'hex')
-         and (s.expires_at is null or s.expires_at > clock_timestamp()))
-     or c.session_id is not null and not exists (
-       select 1 from session s where s.id = c.session_id and s.revoked_at is null and s.expires_at > clock_timestamp())`,
+/** Those credentials (positions from 1) of which there is news: an end, now or at a known time, or other rules. */
+const NEWS = sql(
+  'credentialsNews',
+  `select * from (
+     select c.n::int as n, m.account_id as owner, c.rules_no as known_rules, k.rules_no, k.scopes, k.allowed_ips, k.products,
+       least(k.expires_at, s.expires_at) as ends_at,
+       case
+         when c.session_id is not null
+           and (t.id is null or t.revoked_at is not null or t.expires_at <= clock_timestamp()) then 'REVOKED'
+         when c.key_id is not null and not coalesce(m.active, false) then 'REVOKED'
+         when m.account_id <> c.user_id then 'MOVED'
+         when c.lookup is not null and (s.lookup is null or s.expires_at <= clock_timestamp()) then 'REPLACED'
+         when k.expires_at <= clock_timestamp() then 'EXPIRED'
+         when u.suspended_at is not null then 'SUSPENDED'
+       end as cause
+     from unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::int[]) with ordinality
+       as c (user_id, key_id, session_id, lookup, rules_no, n)
+     left join users u on u.id = c.user_id
+     left join session t on t.id = c.session_id
+     left join api_key m on m.id = c.key_id
+     left join api_key_profile k on k.id = m.id
+     left join api_key_secret s on s.lookup = decode(c.lookup, 'hex')
+   ) found where cause is not null or ends_at is not null or rules_no <> known_rules`,
 );
+
+interface News extends KeyRulesRow {
+  readonly n: number;
+  /** Account of the key; null without a key. */
+  readonly owner: bigint | null;
+  readonly ends_at: Date | null;
+  readonly cause: EndCause | null;
+}
 
 export interface CredentialsOptions {
   readonly db: Sql;
@@ -30,65 +49,95 @@ export interface CredentialsOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Tells streams when the credential they live on dies. */
+/** Tells streams when the credential they live on dies, or may less than before. */
 export interface Credentials {
-  watch(credential: CredentialRef, onDead: () => void): () => void;
+  watch(credential: CredentialRef, onDead: OnDead, onRules?: OnRules): () => void;
   close(): void;
 }
 
+interface Listener {
+  readonly onDead: OnDead;
+  readonly onRules: OnRules | undefined;
+}
+
 interface Watched {
-  readonly credential: CredentialRef;
-  readonly listeners: Set<() => void>;
+  /** Under which it is found. */
+  name: string;
+  credential: CredentialRef;
+  readonly listeners: Set<Listener>;
   /** When it was last asked for, by the clock of `performance`; never: it may have died just before the watch. */
   checkedAt: number;
+  /** When it will end by itself, in milliseconds since 1970. */
+  endsAtMs: number;
+  /** Of the rules that the listeners know. */
+  rulesNo: number | undefined;
 }
 
 /**
  * Revocation on this instance, or through Redis on another, is heard at once. What is not heard, and
- * sessions that expire, are found by one statement a second over the distinct credentials that need it.
+ * what expires, is found by one statement a second over the distinct credentials that need it.
  */
 export function watchCredentials({ db, events, hearsAll, onError }: CredentialsOptions): Credentials {
   const watched = new Map<string, Watched>();
-  const kill = (name: string, dead: Watched): void => {
-    watched.delete(name);
-    for (const listener of dead.listeners) listener();
+  const kill = (dead: Watched, cause: EndCause): void => {
+    if (watched.get(dead.name) !== dead) return;
+    watched.delete(dead.name);
+    for (const { onDead } of dead.listeners) onDead(cause);
+  };
+  /** From now on it is one of another account, and is asked for again: it may have died there. */
+  const move = (entry: Watched, userId: bigint): void => {
+    if (watched.get(entry.name) !== entry) return;
+    watched.delete(entry.name);
+    // Beside the watch of who comes with the key from now on.
+    entry.name = `${entry.name} > ${userId}`;
+    entry.credential = { ...entry.credential, userId };
+    entry.checkedAt = NEVER;
+    watched.set(entry.name, entry);
+  };
+  const learn = (entry: Watched, { cause, owner, ...news }: News): void => {
+    entry.endsAtMs = news.ends_at?.getTime() ?? Infinity;
+    if (cause === 'MOVED' && owner !== null && entry.credential.follows === true) move(entry, owner);
+    else if (cause === null) obey(entry, news);
+    else kill(entry, cause);
+  };
+  const ask = async (entries: readonly Watched[]): Promise<void> => {
+    const now = performance.now();
+    for (const entry of entries) entry.checkedAt = now;
+    try {
+      const found = await db.query<News>(NEWS, columns(entries));
+      for (const news of found) entries.slice(news.n - 1, news.n).forEach((entry) => learn(entry, news));
+    } catch (error) {
+      for (const entry of entries) entry.checkedAt = NEVER;
+      onError(error);
+    }
+  };
+  const sweep = async (): Promise<void> => {
+    const since = performance.now() - (hearsAll() ? HEARD_MS : 0);
+    const entries = [...watched.values()].filter((entry) => isDue(entry, since));
+    if (entries.length > 0) await ask(entries);
   };
   const unsubscribe = [
     events.subscribe('credentialsChanged', (event) => {
-      for (const [name, entry] of watched) if (kills(event, entry.credential)) kill(name, entry);
+      const concerned = [...watched.values()].filter(({ credential }) => concerns(event, credential));
+      for (const entry of concerned) if (kills(event, entry.credential)) kill(entry, causeOf(event));
+      const alive = concerned.filter((entry) => watched.get(entry.name) === entry);
+      if (alive.length > 0) void ask(alive);
     }),
     events.subscribe('eventsLost', () => {
       for (const entry of watched.values()) entry.checkedAt = NEVER;
     }),
   ];
-  const sweep = async (): Promise<void> => {
-    const now = performance.now();
-    const validMs = hearsAll() ? HEARD_MS : 0;
-    const entries = [...watched].filter(([, entry]) => isDue(entry, now - validMs));
-    if (entries.length === 0) return;
-    for (const [, entry] of entries) entry.checkedAt = now;
-    try {
-      const rows = await db.query<{ n: number }>(DEAD, columns(entries.map(([, entry]) => entry.credential)));
-      for (const { n } of rows) {
-        const entry = entries[n - 1];
-        if (entry !== undefined) kill(...entry);
-      }
-    } catch (error) {
-      for (const [, entry] of entries) entry.checkedAt = NEVER;
-      onError(error);
-    }
-  };
   const stopSweeping = repeat(sweep, () => SWEEP_MS);
   return {
-    watch(credential, onDead) {
+    watch(credential, onDead, onRules) {
       const name = nameOf(credential);
-      const entry = watched.get(name) ?? { credential, listeners: new Set(), checkedAt: NEVER };
+      const entry = watched.get(name) ?? newlyWatched(name, credential);
       watched.set(name, entry);
-      const listener = (): void => onDead();
+      const listener = { onDead, onRules };
       entry.listeners.add(listener);
       return () => {
-        if (entry.listeners.delete(listener) && entry.listeners.size === 0 && watched.get(name) === entry) {
-          watched.delete(name);
+        if (entry.listeners.delete(listener) && entry.listeners.size === 0 && watched.get(entry.name) === entry) {
+          watched.delete(entry.name);
         }
       };
     },
@@ -101,27 +150,49 @@ export function watchCredentials({ db, events, hearsAll, onError }: CredentialsO
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-/** Sessions expire by themselves, of which no event tells. */
-function isDue({ credential, checkedAt }: Watched, since: number): boolean {
-  return credential.sessionId !== null || checkedAt <= since;
+function newlyWatched(name: string, credential: CredentialRef): Watched {
+  return { name, credential, listeners: new Set(), checkedAt: NEVER, endsAtMs: Infinity, rulesNo: credential.rulesNo };
 }
 
-function kills(event: EventMap['credentialsChanged'], credential: CredentialRef): boolean {
-  if (event.accountId !== credential.userId || !names(event, credential)) return false;
-  const { lookup } = credential;
+/** Sessions expire by themselves, of which no event tells; so do keys, at a time that is known. */
+function isDue({ credential, checkedAt, endsAtMs }: Watched, since: number): boolean {
+  return credential.sessionId !== null || checkedAt <= since || endsAtMs <= Date.now();
+}
+
+/** Answers may overtake each other: what is older than what is known is not told. */
+function obey(entry: Watched, news: KeyRulesRow): void {
+  if (entry.rulesNo === undefined || news.rules_no <= entry.rulesNo) return;
+  entry.rulesNo = news.rules_no;
+  const rules = rulesOf(news);
+  for (const { onRules } of entry.listeners) onRules?.(rules);
+}
+
+function concerns(event: EventMap['credentialsChanged'], credential: CredentialRef): boolean {
+  return event.accountId === credential.userId && names(event, credential);
+}
+
+/** Of a credential that the event concerns. */
+function kills(event: EventMap['credentialsChanged'], { lookup }: CredentialRef): boolean {
   if (lookup !== undefined && event.lookups.length > 0) return event.lookups.includes(lookup);
   return event.revoked;
 }
 
-function nameOf({ userId, keyId, sessionId, lookup }: CredentialRef): string {
-  return `${userId} ${keyId ?? ''} ${sessionId ?? ''} ${lookup ?? ''}`;
+function causeOf({ keyId, sessionId, sessionsBut, lookups }: EventMap['credentialsChanged']): EndCause {
+  if (lookups.length > 0) return 'REPLACED';
+  return keyId === null && sessionId === null && sessionsBut === undefined ? 'SUSPENDED' : 'REVOKED';
 }
 
-function columns(credentials: readonly CredentialRef[]): unknown[][] {
+function nameOf({ userId, keyId, sessionId, lookup, rulesNo, follows }: CredentialRef): string {
+  return `${userId} ${keyId ?? ''} ${sessionId ?? ''} ${lookup ?? ''} ${rulesNo ?? ''} ${follows ?? ''}`;
+}
+
+function columns(entries: readonly Watched[]): unknown[][] {
+  const credentials = entries.map(({ credential }) => credential);
   return [
     credentials.map(({ userId }) => userId),
     credentials.map(({ keyId }) => keyId),
     credentials.map(({ sessionId }) => sessionId),
     credentials.map(({ lookup }) => lookup ?? null),
+    entries.map(({ rulesNo }) => rulesNo ?? null),
   ];
 }

@@ -38,7 +38,7 @@ export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): vo
   return {
     follow: (accountId, onAdvance) => feeds.follow(accountId, onAdvance),
     watched: (accountId) => feeds.watched(accountId),
-    watchCredential: (credential, onDead) => credentials.watch(credential, onDead),
+    watchCredential: (credential, onDead, onRules) => credentials.watch(credential, onDead, onRules),
     admit(accountId) {
       const count = open.get(accountId) ?? 0;
       if (count >= maxSubscriptionsPerAccount) throw new AppError('TOO_MANY_SUBSCRIPTIONS');

@@ -48,9 +48,13 @@ export class KeyMeters {
     this.#meters.delete(meter.keyId);
   }
 
-  /** Meters of these keys, or of all keys of the account. */
+  /** Meters of these keys, which are the account's now, or of all keys of the account. */
   select(accountId: bigint, keyIds: readonly bigint[] | null): KeyMeter[] {
-    if (keyIds !== null) return keyIds.map((keyId) => this.find(keyId)).filter((meter) => meter !== undefined);
+    if (keyIds !== null) {
+      const named = keyIds.map((keyId) => this.find(keyId)).filter((meter) => meter !== undefined);
+      for (const meter of named) meter.accountId = accountId;
+      return named;
+    }
     return [...this.#meters.values()].filter((meter) => meter.accountId === accountId);
   }
 

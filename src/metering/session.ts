@@ -77,6 +77,8 @@ export interface AuthenticatedKey {
   readonly accountId: bigint;
   /** Lookup hash (hex) of the secret that was presented: its connections end when it is replaced. */
   readonly lookup?: string;
+  /** Number of the rules of the key by which it was let in: its connections are judged anew when it has changed. */
+  readonly rulesNo?: number;
 }
 
 /** What became of a wish to open a session. */

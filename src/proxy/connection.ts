@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 
+import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
 import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
+import { encodeVerdict, SOCKS_ANSWERS, type Answers } from './answers.ts';
 import { clear } from './clearance.ts';
-import { SOCKS_ANSWERS, type Answers } from './answers.ts';
 import { depart } from './exits/depart.ts';
 import type { Departure } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
@@ -41,7 +42,7 @@ interface Reached {
 /** One client, from its greeting until both sides are closed. */
 export class Connection implements Member {
   readonly product: ProxyProduct;
-  /** Set when it is authenticated. */
+  /** Set when it is authenticated, and not denied. */
   key: AuthenticatedKey | undefined;
   readonly #host: Host;
   readonly #client: Socket;
@@ -51,7 +52,7 @@ export class Connection implements Member {
   #answers: Answers = SOCKS_ANSWERS;
   #flags: UsernameFlags = {};
   #tunnel: Tunnel | undefined;
-  #overLimit = false;
+  #denial: Denial | undefined;
 
   constructor(host: Host, client: Socket, clientAddress: string, product: ProxyProduct) {
     this.#host = host;
@@ -77,15 +78,19 @@ export class Connection implements Member {
     else this.#tunnel.abort();
   }
 
+  /** Why these rules forbid the connection; undefined: they do not. */
+  denialBy(rules: KeyRules): Denial | undefined {
+    return proxyDenial(rules, this.product, this.#clientAddress);
+  }
+
   async #serve(): Promise<void> {
     const negotiated = await this.#negotiate();
     if (negotiated === undefined) return;
     this.#intake.completed();
     const { key, request } = negotiated;
-    const wish = { key, product: this.product, overLimit: this.#overLimit, host: request.host, port: request.port };
-    const cleared = await clear(this.#host.house, wish);
-    if ('refusal' in cleared) return this.#intake.finish(this.#answers.refused({ code: cleared.refusal }));
-    if ('failure' in cleared) return this.#intake.finish(this.#answers.failed(cleared.failure));
+    const { host, port } = request;
+    const cleared = await clear(this.#host.house, { key, product: this.product, denial: this.#denial, host, port });
+    if (!('session' in cleared)) return this.#intake.finish(encodeVerdict(this.#answers, cleared));
     let reached: Reached | undefined;
     try {
       reached = await this.#reach(negotiated, cleared.addresses);
@@ -114,7 +119,7 @@ export class Connection implements Member {
         const answer = this.#host.house.authenticate(parsed.key, this.#clientAddress, this.product);
         return answer instanceof Promise ? answer.then((late) => this.#admit(late, fault)) : this.#admit(answer, fault);
       },
-      refused: (code, keyId) => this.#host.house.refused(code, keyId, code === 'BAD_USERNAME' ? fault : undefined),
+      refused: (...refusal) => this.#host.house.refused(...refusal),
     };
   }
 
@@ -122,8 +127,11 @@ export class Connection implements Member {
   #admit(answer: Authentication, fault: string | undefined): Authentication {
     if ('refusal' in answer) return answer;
     if (fault !== undefined) return { refusal: 'BAD_USERNAME', keyId: answer.key.keyId, message: fault };
+    this.#denial = answer.denial;
+    // Who is denied takes no place among the connections of the key.
+    if (this.#denial !== undefined) return answer;
     this.key = answer.key;
-    this.#overLimit = !this.#host.authenticated(this, answer.key);
+    if (!this.#host.authenticated(this, answer.key)) this.#denial = { code: 'CONNECTION_LIMIT' };
     return answer;
   }
 

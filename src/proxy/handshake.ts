@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../errors.ts';
+import type { Denial } from '../keyRules.ts';
 import type { AuthenticatedKey } from '../metering/session.ts';
 import { Negotiation } from './negotiation.ts';
 import { AUTHENTICATED, NOT_AUTHENTICATED, type Decoder, type Request } from './socks5.ts';
@@ -17,9 +18,12 @@ export interface Channel {
   drop(): void;
 }
 
-/** What a username stands for; `keyId` with a refusal when it is known whose it is. */
+/**
+ * What a username stands for. `denial`: it is authenticated, and its requests are refused all the same. `keyId` with
+ * a refusal when it is known whose it is.
+ */
 export type Authentication =
-  | { readonly key: AuthenticatedKey }
+  | { readonly key: AuthenticatedKey; readonly denial?: Denial }
   | {
       readonly refusal: RefusalCode;
       readonly keyId?: bigint;
@@ -32,8 +36,11 @@ export type Authentication =
 /** Who decides about credentials, and keeps the reasons of refusals. */
 export interface Gate {
   authenticate(username: string): Authentication | Promise<Authentication>;
-  /** @param keyId absent when the refusal cannot be attributed to a key */
-  refused(code: RefusalCode, keyId?: bigint): void;
+  /**
+   * @param keyId absent when the refusal cannot be attributed to a key
+   * @param message more precise than the catalogue's
+   */
+  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
 }
 
 export interface Negotiated {
@@ -78,7 +85,7 @@ async function login(channel: Channel, gate: Gate, username: string): Promise<Au
     throw error;
   }
   if ('refusal' in answer) {
-    gate.refused(answer.refusal, answer.keyId);
+    gate.refused(answer.refusal, answer.keyId, answer.message);
     channel.finish(NOT_AUTHENTICATED);
     return undefined;
   }

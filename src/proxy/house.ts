@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net';
 
 import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
+import type { Denial, KeyRules } from '../keyRules.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
@@ -14,8 +15,10 @@ export type ProxyProduct = Exclude<Product, 'BROWSER'>;
 /** A connection as the proxy keeps it by its key. */
 export interface Member {
   readonly product: ProxyProduct;
-  /** Set when it is authenticated. */
+  /** Set when it is authenticated, and not denied. */
   readonly key: AuthenticatedKey | undefined;
+  /** Why these rules forbid the connection; undefined: they do not. */
+  denialBy(rules: KeyRules): Denial | undefined;
   /** Ends the connection at once, whatever it is doing. */
   abort(): void;
 }

@@ -27,7 +27,7 @@ export async function httpHandshake(channel: Channel, gate: Gate): Promise<HttpN
   const answer = await authenticate(request, channel, gate, answers);
   if ('key' in answer) return { key: answer.key, request, answers };
   const { refusal: code, keyId, message, retryAfterSeconds } = answer;
-  gate.refused(code, keyId);
+  gate.refused(code, keyId, message);
   channel.finish(
     answers.refused({
       code,

@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../errors.ts';
+import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
 import type { AuthenticatedKey, Direction, MeterSession } from '../metering/session.ts';
 import { clear } from './clearance.ts';
 import type { Authentication } from './handshake.ts';
@@ -49,7 +50,7 @@ export class RemoteConnection implements Member {
   readonly #clientAddress: string;
   #session: MeterSession | undefined;
   #cut: RefusalCode | undefined;
-  #overLimit = false;
+  #denial: Denial | undefined;
   #gone = false;
 
   constructor(remote: Remote, { id, product, clientAddress }: Visitor) {
@@ -107,6 +108,10 @@ export class RemoteConnection implements Member {
     return lost;
   }
 
+  denialBy(rules: KeyRules): Denial | undefined {
+    return proxyDenial(rules, this.product, this.#clientAddress);
+  }
+
   abort(): void {
     this.#remote.order(['ABORT', this.#id]);
   }
@@ -127,7 +132,7 @@ export class RemoteConnection implements Member {
       if (this.#gone) return;
       const answer =
         judged !== undefined && 'key' in judged && 'fault' in parsed ? badUsername(judged.key, parsed.fault) : judged;
-      if (answer !== undefined && 'key' in answer) this.#admit(answer.key);
+      if (answer !== undefined && 'key' in answer) this.#admit(answer);
       decided(answer);
     };
     const failed = (error: unknown): void => {
@@ -143,19 +148,19 @@ export class RemoteConnection implements Member {
     }
   }
 
-  #admit(key: AuthenticatedKey): void {
+  /** Who is denied takes no place among the connections of the key. */
+  #admit({ key, denial }: Extract<Authentication, { key: unknown }>): void {
+    this.#denial = denial;
+    if (denial !== undefined) return;
     this.key = key;
     this.#remote.authenticated();
-    this.#overLimit = !this.#remote.house.admitted(this, key);
+    if (!this.#remote.house.admitted(this, key)) this.#denial = { code: 'CONNECTION_LIMIT' };
   }
 
   async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {
     const { product } = this;
-    const cleared = await clear(this.#remote.house, { key, product, overLimit: this.#overLimit, host, port });
-    if ('refusal' in cleared) {
-      return this.#remote.order(['REFUSE', this.#id, { refusal: { code: cleared.refusal } }]);
-    }
-    if ('failure' in cleared) return this.#remote.order(['REFUSE', this.#id, cleared]);
+    const cleared = await clear(this.#remote.house, { key, product, denial: this.#denial, host, port });
+    if (!('session' in cleared)) return this.#remote.order(['REFUSE', this.#id, cleared]);
     const { session, addresses } = cleared;
     if (this.#gone) return session.close();
     this.#session = session;

@@ -95,9 +95,12 @@ class ProxyServer implements Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#members = new KeyMembers(options.limits.maxConnectionsPerKey);
-    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, (member, keyId) => {
-      this.#refused('KEY_REVOKED', keyId);
-      member.abort();
+    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, {
+      judge: (member, rules) => member.denialBy(rules),
+      end: (member, keyId, { code, message }) => {
+        this.#refused(code, keyId, message);
+        member.abort();
+      },
     });
     const { SHARED, DEDICATED } = options.exits ?? { SHARED: DIRECTLY, DEDICATED: DIRECTLY };
     const watch = ({ id, state, lastError }: ExitStats): void => {
@@ -113,7 +116,7 @@ class ProxyServer implements Proxy {
       idleTimeoutMs: options.limits.idleTimeoutMs,
       resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
       journey: (product, plan) => new Journey(this.exits[product], plan, now),
-      refused: (code, keyId, message) => this.#refused(code, keyId, message),
+      refused: (...refusal) => this.#refused(...refusal),
       admitted: (member, key) => this.#admitted(member, key),
       left: (member) => this.#left(member),
     };
@@ -158,7 +161,7 @@ class ProxyServer implements Proxy {
     return true;
   }
 
-  #refused(code: RefusalCode, keyId: bigint | undefined, message?: string): void {
+  #refused(code: RefusalCode, keyId?: bigint, message?: string): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (keyId === undefined) this.#options.log.debug({ code }, 'a client was refused');
     else this.#options.recordRefusal(keyId, code, message);

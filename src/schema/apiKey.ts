@@ -1,9 +1,11 @@
 import { findApiKey } from '../resolvers/apiKeys/findApiKey.ts';
 import { KEY_INCLUDE } from '../resolvers/apiKeys/rows.ts';
-import type { RefusalCode } from '../errors.ts';
-import { AppError } from '../errors.ts';
+import { secretsByKey, type SecretRow } from '../resolvers/apiKeys/secretsByKey.ts';
+import { AppError, type RefusalCode } from '../errors.ts';
+import { KEY_SCOPES } from '../keyRules.ts';
+import { PRODUCTS } from '../units.ts';
 import { builder } from './builder.ts';
-import { RefusalCodeEnum } from './enums.ts';
+import { KeyScopeEnum, ProductEnum, RefusalCodeEnum } from './enums.ts';
 import { databaseId } from './ids.ts';
 import { Limits } from './limits.ts';
 
@@ -22,6 +24,26 @@ const Refusal = builder.objectRef<RefusalRow>('Refusal').implement({
   }),
 });
 
+const ApiKeySecret = builder.objectRef<SecretRow>('ApiKeySecret').implement({
+  description: 'A secret that opens an API key. A key has one, more while a rotation overlaps.',
+  fields: (t) => ({
+    preview: t.string({
+      description: 'First 8 characters of the secret and "...".',
+      resolve: ({ prefix }) => previewOf(prefix),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it stops working, because another replaced it; null for the current one.',
+    }),
+  }),
+});
+
+function previewOf(prefix: string): string {
+  return `${prefix}...`;
+}
+
 /** Fields of a key for which a brief row is enough: what programs poll. */
 export const BRIEF_KEY = ['__typename', 'id', 'databaseId', 'name', 'limits'];
 
@@ -37,10 +59,13 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     uuid: t.exposeString('uuid', { description: 'UUID of the key, as other dialects show it.' }),
     name: t.exposeString('name', { description: 'Name given by its owner.' }),
     preview: t.string({
-      description: 'First 8 characters of the secret and "...".',
-      resolve: (key) => `${key.prefix}...`,
+      description: 'First 8 characters of the current secret and "...".',
+      resolve: ({ prefix }) => previewOf(prefix),
     }),
-    active: t.boolean({ description: 'Not revoked.', resolve: (key) => key.revokedAt === null }),
+    active: t.boolean({
+      description: 'Not revoked; it may have expired all the same.',
+      resolve: (key) => key.revokedAt === null,
+    }),
     limits: t.field({
       type: Limits,
       description: 'Limits of this key, and what it spent; those of the account apply too.',
@@ -48,6 +73,38 @@ export const ApiKey = builder.prismaNode('ApiKey', {
         if (meter === null) throw new AppError('INTERNAL');
         return meter;
       },
+    }),
+    scopes: t.field({
+      type: [KeyScopeEnum],
+      description: 'What the key may do.',
+      resolve: ({ scopes }) => KEY_SCOPES.filter((scope) => scopes.includes(scope)),
+    }),
+    allowedIps: t.stringList({
+      nullable: true,
+      description: 'Addresses and CIDR networks of the clients that may use the key; null: everybody.',
+      resolve: ({ allowedIps }) => (allowedIps.length === 0 ? null : allowedIps),
+    }),
+    products: t.field({
+      type: [ProductEnum],
+      nullable: true,
+      description: 'Products the key may be used for; null: every one.',
+      resolve: ({ products }) =>
+        products.length === 0 ? null : PRODUCTS.filter((product) => products.includes(product)),
+    }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'From then on the key is refused; null: never.',
+    }),
+    expired: t.boolean({
+      description: 'It is refused because its time has passed; a later `expiresAt` lets it in again.',
+      resolve: ({ expiresAt }, _args, { now }) => expiresAt !== null && expiresAt <= now(),
+    }),
+    secrets: t.loadableList({
+      type: ApiKeySecret,
+      description: 'Secrets that open the key now, the current one first; none when it is revoked.',
+      load: (ids: bigint[], { db }) => secretsByKey(db, ids),
+      resolve: ({ id }) => id,
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
     lastUsedAt: t.expose('lastUsedAt', {

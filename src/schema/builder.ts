@@ -29,6 +29,7 @@ interface SchemaTypes {
   Scalars: {
     ID: { Input: string; Output: string | bigint };
     Credits: { Input: bigint; Output: bigint };
+    Decimal: { Input: bigint; Output: bigint };
     BigInt: { Input: bigint; Output: bigint };
     DateTime: { Input: Date; Output: Date };
     Date: { Input: string; Output: string };

@@ -70,8 +70,17 @@ export const SessionKindEnum = builder.enumType('SessionKind', {
   } as const,
 });
 
+export const KeyScopeEnum = builder.enumType('KeyScope', {
+  description: 'What an API key may do.',
+  values: {
+    PROXY: { description: 'Send traffic through the proxy.' },
+    READ: { description: 'Read its account.' },
+    MANAGE: { description: 'Change its account, other keys included; READ is part of it.' },
+  } as const,
+});
+
 export const LanguageEnum = builder.enumType('Language', {
-  description: 'Language of display labels.',
+  description: 'Language of display labels and mails.',
   values: { EN: { description: 'English.' }, FR: { description: 'French.' } } as const,
 });
 

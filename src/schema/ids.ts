@@ -40,3 +40,14 @@ export function optionalDatabaseId(
 ): bigint | null {
   return globalId === null || globalId === undefined ? null : databaseId(type, globalId);
 }
+
+/**
+ * The id of a session, by the global id of an optional argument; undefined when that is absent or null.
+ * @throws AppError NOT_FOUND when it is malformed or of another type
+ */
+export function optionalSessionId(globalId: string | null | undefined): string | undefined {
+  if (globalId === null || globalId === undefined) return undefined;
+  const { typename, id } = decodeNodeId(globalId);
+  if (typename !== 'Session') throw new AppError('NOT_FOUND');
+  return id;
+}

@@ -16,6 +16,7 @@ function text(name: string, expected: string, value: unknown): string {
 }
 
 const CREDITS = 'a string with an exact decimal of at most 9 decimals, such as "42.5"';
+const RATE = 'a string with an exact decimal of at most 9 decimals, such as "0.85"';
 const INTEGER = 'a string with a decimal integer, such as "50000000"';
 const INSTANT = 'a string with an ISO 8601 date and time, such as "2026-03-28T12:00:00Z"';
 const DAY = 'a string with an ISO 8601 date, such as "2026-03-28"';
@@ -24,6 +25,12 @@ builder.scalarType('Credits', {
   description: 'Credits as an exact decimal string with at most 9 decimals, such as "42.5". Never a float.',
   serialize: (amount) => formatCredits(amount),
   parseValue: (value) => parseCredits(text('Credits', CREDITS, value)) ?? refuse('Credits', CREDITS),
+});
+
+builder.scalarType('Decimal', {
+  description: 'A rate or a price as an exact decimal string with at most 9 decimals, such as "0.85". Never a float.',
+  serialize: (billionths) => formatCredits(billionths),
+  parseValue: (value) => parseCredits(text('Decimal', RATE, value)) ?? refuse('Decimal', RATE),
 });
 
 builder.scalarType('BigInt', {

@@ -27,24 +27,29 @@ const SignInInput = builder.inputType('SignInInput', {
   }),
 });
 
-const SignInSuccess = builder.objectRef<SignedIn>('SignInSuccess').implement({
-  description: 'A session was opened.',
-  fields: (t) => ({
-    token: t.exposeString('token', { description: 'Session token (JWT): give it as bearer.' }),
-    refreshToken: t.exposeString('refreshToken', {
-      nullable: true,
-      description: 'Buys the next token when this one has expired; null for LPF sessions.',
+/** The success of an operation that signs somebody in. */
+export function signedInSuccess(name: `${string}Success`, description: string) {
+  return builder.objectRef<SignedIn>(name).implement({
+    description,
+    fields: (t) => ({
+      token: t.exposeString('token', { description: 'Session token (JWT): give it as bearer.' }),
+      refreshToken: t.exposeString('refreshToken', {
+        nullable: true,
+        description: 'Buys the next token when this one has expired; null for LPF sessions.',
+      }),
+      expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When `token` expires.' }),
+      user: t.field({ type: User, description: 'Who signed in.', resolve: ({ user }) => user }),
     }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When `token` expires.' }),
-    user: t.field({ type: User, description: 'Who signed in.', resolve: ({ user }) => user }),
-  }),
-});
+  });
+}
+
+const SignInSuccess = signedInSuccess('SignInSuccess', 'A session was opened.');
 
 builder.mutationField('signIn', (t) =>
   t.field({
     type: SignInSuccess,
     description:
-      'Opens a session with e-mail address and password. INVALID_CREDENTIALS does not tell which was wrong; 10 failures within 15 minutes per address and e-mail answer THROTTLED.',
+      'Opens a session with e-mail address and password. INVALID_CREDENTIALS does not tell which was wrong; EMAIL_NOT_VERIFIED and ACCOUNT_SUSPENDED are said only after the right password. 10 failures within 15 minutes per address and e-mail answer THROTTLED.',
     args: { input: t.arg({ type: SignInInput, required: true, description: 'Who signs in.' }) },
     errors: { types: [AuthenticationError, ForbiddenError, InputError, ThrottledError] },
     resolve: (_root, { input }, ctx) => signIn(ctx, input),

@@ -32,8 +32,7 @@ builder.node(Transaction, {
     databaseId: t.expose('id', { type: 'BigInt', description: 'Number, as the `lpf` dialect shows it.' }),
     type: t.expose('type', { type: TransactionTypeEnum, description: 'Why the balance moved.' }),
     subtype: t.exposeString('subtype', {
-      description:
-        'Precisely: USDT, CARD or ETH; SHARED, DEDICATED or BROWSER; CORRECTION, WELCOME, REVERSAL or TRANSFER.',
+      description: 'Precisely: USDT, CARD or ETH; SHARED, DEDICATED or BROWSER; CORRECTION, WELCOME or REVERSAL.',
     }),
     subtypeNumber: t.exposeInt('subtypeNumber', { description: 'Number of the subtype within its type, from 1.' }),
     subtypeLabel: t.string({ description: 'Display label of the subtype.', args: IN_LANGUAGE, resolve: labelOf }),

@@ -8,7 +8,7 @@ import { AppError } from '../errors.ts';
 import { ApiKey, BRIEF_KEY } from './apiKey.ts';
 import { MAX_PAGE } from '../resolvers/connection.ts';
 import { builder, connectionComplexity } from './builder.ts';
-import { AuthTypeEnum, PlanEnum, RoleEnum } from './enums.ts';
+import { AuthTypeEnum, LanguageEnum, PlanEnum, RoleEnum } from './enums.ts';
 import { Limits } from './limits.ts';
 import { selectsOnly, selectsOnlyAt } from './selection.ts';
 
@@ -23,6 +23,15 @@ function authTypeOf({ email }: PrismaUser): 'EMAIL' | 'WALLET' {
   return email === null ? 'WALLET' : 'EMAIL';
 }
 
+/** Characters of an address that stand for the name of who has none. */
+const NAME_OF_WALLET = 6;
+
+/** Not stored: names are unique, and starts of addresses are not. */
+function usernameOf({ username, email, walletAddress }: PrismaUser): string | null {
+  if (username !== null || email !== null || walletAddress === null) return username;
+  return `${walletAddress.slice(0, NAME_OF_WALLET)}...`;
+}
+
 export const User = builder.prismaNode('User', {
   description: 'A customer, with the account that holds the credit.',
   nullable: true,
@@ -33,7 +42,11 @@ export const User = builder.prismaNode('User', {
   id: { resolve: (user) => user.id.toString(), description: 'Global id.' },
   fields: (t) => ({
     databaseId: t.expose('id', { type: 'BigInt', description: 'Number of the user, as the `lpf` dialect shows it.' }),
-    username: t.exposeString('username', { nullable: true, description: 'Display name; unique when set.' }),
+    username: t.string({
+      nullable: true,
+      description: 'Display name, unique when set; of a wallet without one `0x31b6...`, the start of its address.',
+      resolve: usernameOf,
+    }),
     email: t.exposeString('email', { nullable: true, description: 'E-mail address, lower case; null for wallets.' }),
     emailVerified: t.exposeBoolean('emailVerified', { description: 'The e-mail address was confirmed.' }),
     walletAddress: t.exposeString('walletAddress', {
@@ -49,6 +62,13 @@ export const User = builder.prismaNode('User', {
       resolve: ({ plan }) => PLANS.find((known) => known === plan) ?? 'FREE',
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the account was created.' }),
+    language: t.expose('language', { type: LanguageEnum, description: 'Language of mails.' }),
+    suspendedAt: t.expose('suspendedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when the account is suspended; null while it is not.',
+    }),
+    suspendedFor: t.exposeString('suspendedFor', { nullable: true, description: 'Why it is suspended.' }),
     balance: t.field({
       type: 'Credits',
       description: 'Credit of the account. Open reservations are not subtracted.',
@@ -122,6 +142,11 @@ const BY_ID = [
   'balanceSummary',
   'usageByDay',
   'usageByHour',
+  'pricing',
+  'quote',
+  'settings',
+  'auditLog',
+  'sessions',
 ];
 const BY_BALANCE = [...BY_ID, 'balance'];
 const BY_LIMITS = [...BY_BALANCE, 'limits'];

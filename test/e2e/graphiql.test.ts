@@ -1,21 +1,10 @@
-import { existsSync } from 'node:fs';
-
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { hasChromium, launchChromium } from '../harness/chromium.ts';
 import { startOrigin, type Origin } from '../harness/origin.ts';
 import { curl } from '../harness/proxyClients.ts';
 import { ADMIN, startServer, type TestServer } from '../harness/server.ts';
-
-const CHROMIUM = '/usr/bin/chromium';
-const OPTIONS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
 
 let origin: Origin;
 let server: TestServer;
@@ -28,9 +17,9 @@ afterAll(async () => {
   await origin[Symbol.asyncDispose]();
 });
 
-describe.skipIf(!existsSync(CHROMIUM))('the playground in Chromium (package chromium)', () => {
+describe.skipIf(!hasChromium)('the playground in Chromium (package chromium)', () => {
   test('loads nothing from elsewhere, and shows live usage with a credential typed into its headers', async () => {
-    const browser = await chromium.launch({ executablePath: CHROMIUM, args: OPTIONS });
+    const browser = await launchChromium();
     try {
       const page = await browser.newPage();
       const elsewhere: string[] = [];

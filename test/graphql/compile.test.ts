@@ -1,7 +1,7 @@
-import { GraphQLObjectType, GraphQLSchema, GraphQLString, parse } from 'graphql';
+import { getOperationAST, GraphQLObjectType, GraphQLSchema, GraphQLString, parse } from 'graphql';
 import { describe, expect, it } from 'vitest';
 
-import { hasPlannedFields } from '../../src/graphql/compile.ts';
+import { hasPlannedFields, hasRequiredDefaults } from '../../src/graphql/compile.ts';
 import { schema } from '../../src/schema/index.ts';
 import { createFixture } from './fixture.ts';
 
@@ -36,6 +36,19 @@ describe('documents with fields that plugin-prisma plans', () => {
     const found = (query: string): boolean => hasPlannedFields(made, parse(query));
     expect([found('{ plain }'), found('{ root }'), found('{ plain relation }')]).toEqual([false, true, true]);
   });
+});
+
+it('does not compile what takes an input with a required field that has a default', () => {
+  const forgets = (variables: string): boolean => {
+    const operation = getOperationAST(parse(`mutation (${variables}) { __typename }`));
+    if (operation == null) throw new Error('no operation');
+    return hasRequiredDefaults(schema, operation);
+  };
+  expect(forgets('$input: SignInInput!')).toBe(true);
+  // One level down, and in a list.
+  expect(forgets('$id: ID!, $input: ConfigureWebhookInput!')).toBe(true);
+  expect(forgets('$inputs: [SignInInput!]!')).toBe(true);
+  expect(forgets('$id: ID!, $input: UpdateApiKeyInput!, $limit: Credits = "1"')).toBe(false);
 });
 
 it('compiles from the second use on, with the same result', async () => {

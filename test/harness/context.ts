@@ -5,6 +5,7 @@ import { graphql, type ExecutionResult } from 'graphql';
 import { createWallets } from '../../src/chain/wallets.ts';
 import type { OperationContext, Services, Viewer, ViewerContext } from '../../src/context.ts';
 import { deriveKeys } from '../../src/crypto.ts';
+import { sql } from '../../src/database/sql.ts';
 import { createFence } from '../../src/egress.ts';
 import { localEvents, type EventMap, type EventName } from '../../src/events.ts';
 import { createLiveUsage } from '../../src/live/live.ts';
@@ -156,4 +157,25 @@ export async function spend(
   const granted = await tick(db, instanceId, [{ keyId, seq: 1n, want }], [], line.at);
   if (granted.answers[0]?.granted !== want) throw new Error(`the lease was not granted: ${granted.answers[0]?.reason}`);
   await tick(db, instanceId, [{ keyId, seq: 2n, want: 0n }], [{ keyId, ...line, hour }], line.at);
+}
+
+/** A line of the audit log. */
+export interface AuditLine {
+  readonly action: string;
+  readonly actor_id: bigint | null;
+  readonly key_id: bigint | null;
+  readonly session_id: string | null;
+  readonly address: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+const RECORDS = sql(
+  'testAuditLog',
+  `select action, actor_id, key_id, session_id::text as session_id, address, detail
+   from audit_log where account_id = $1 order by id`,
+);
+
+/** What stands on record about an account, the oldest first. */
+export function recordsOf({ db }: Pick<Services, 'db'>, accountId: bigint): Promise<AuditLine[]> {
+  return db.query<AuditLine>(RECORDS, [accountId]);
 }

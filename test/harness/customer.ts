@@ -9,7 +9,8 @@ export interface Customer {
   readonly key: string;
 }
 
-const PASSWORD = 'a customer password';
+/** Of every customer. */
+export const CUSTOMER_PASSWORD = 'a customer password';
 let made = 0;
 
 /** A new account with this credit (nano-credits) on a running server, made through its API. */
@@ -21,13 +22,13 @@ export async function newCustomer(server: TestServer, nanoCredits: bigint): Prom
     `mutation ($email: String!, $password: String!, $credits: Credits!) {
        createAccount(input: { email: $email, password: $password, credits: $credits }) {
          ... on CreateAccountSuccess { user { id } } ... on Error { code message } } }`,
-    { email, password: PASSWORD, credits: formatCredits(nanoCredits) },
+    { email, password: CUSTOMER_PASSWORD, credits: formatCredits(nanoCredits) },
   );
   const { signIn } = await must<{ signIn: { token: string } }>(
     server,
     `mutation ($email: String!, $password: String!) { signIn(input: { email: $email, password: $password }) {
        ... on SignInSuccess { token } ... on Error { code message } } }`,
-    { email, password: PASSWORD },
+    { email, password: CUSTOMER_PASSWORD },
     null,
   );
   const { createApiKey } = await must<{ createApiKey: { secret: string; apiKey: { id: string } } }>(

@@ -18,15 +18,18 @@ export interface EndlessStream {
 
 const FLOWING_BYTES = 100_000;
 
-/** @param options.pauseAfter stops reading after so many bytes, until `socket.resume()` */
+/**
+ * @param options.pauseAfter stops reading after so many bytes, until `socket.resume()`
+ * @param options.from address that the client has
+ */
 export async function endlessStream(
   proxy: string,
   key: string,
   origin: Origin,
-  options: { readonly pauseAfter?: number } = {},
+  options: { readonly pauseAfter?: number; readonly from?: string } = {},
 ): Promise<EndlessStream> {
   const request = `GET /endless HTTP/1.1\r\nhost: origin\r\n\r\n`;
-  const socket = await connectThrough(proxy, key, '127.0.0.1', origin.port);
+  const socket = await connectThrough(proxy, key, '127.0.0.1', origin.port, options.from);
   const enough = options.pauseAfter ?? FLOWING_BYTES;
   let pauseAt = options.pauseAfter ?? Infinity;
   let received = 0;

@@ -7,11 +7,23 @@ const METHOD_PASSWORD = 0x02;
 /**
  * Opens a tunnel through a SOCKS5 proxy (RFC 1928, RFC 1929), by hand: every byte after it is payload.
  * @param proxy `127.0.0.1:1080`
+ * @param from address that the client has, where it matters
  * @throws an error that names the step and the code when the proxy refuses
  */
-export async function connectThrough(proxy: string, key: string, host: string, port: number): Promise<net.Socket> {
+export async function connectThrough(
+  proxy: string,
+  key: string,
+  host: string,
+  port: number,
+  from?: string,
+): Promise<net.Socket> {
   const at = new URL(`tcp://${proxy}`);
-  const socket = net.connect({ host: at.hostname.replace(/^\[|\]$/g, ''), port: Number(at.port), allowHalfOpen: true });
+  const socket = net.connect({
+    host: at.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(at.port),
+    allowHalfOpen: true,
+    ...(from !== undefined && { localAddress: from }),
+  });
   socket.on('error', () => undefined);
   try {
     await exchange(socket, Buffer.from(GREETING), 2, 'greeting', METHOD_PASSWORD);

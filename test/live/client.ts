@@ -9,6 +9,13 @@ export interface Message {
   readonly payload?: unknown;
 }
 
+export interface OpenOptions {
+  readonly headers?: Record<string, string>;
+  readonly protocol?: string;
+  /** Address that the client has. */
+  readonly localAddress?: string;
+}
+
 /** Speaks graphql-transport-ws message by message, and keeps all it hears. */
 export class SocketClient implements AsyncDisposable {
   readonly socket: WebSocket;
@@ -33,9 +40,9 @@ export class SocketClient implements AsyncDisposable {
 
   static async open(
     url: string,
-    { headers = {}, protocol = 'graphql-transport-ws' }: { headers?: Record<string, string>; protocol?: string } = {},
+    { protocol = 'graphql-transport-ws', ...options }: OpenOptions = {},
   ): Promise<SocketClient> {
-    const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol, { headers });
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, protocol, options);
     const client = new SocketClient(socket);
     await new Promise<void>((resolve, reject) => socket.once('open', resolve).once('error', reject));
     return client;

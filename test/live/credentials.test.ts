@@ -7,6 +7,8 @@ import { localEvents, type CredentialRef } from '../../src/events.ts';
 import { watchCredentials } from '../../src/live/credentials.ts';
 import { regenerateApiKey } from '../../src/resolvers/apiKeys/regenerateApiKey.ts';
 import { revokeApiKey } from '../../src/resolvers/apiKeys/revokeApiKey.ts';
+import { rotateApiKey } from '../../src/resolvers/apiKeys/rotateApiKey.ts';
+import { updateApiKey } from '../../src/resolvers/apiKeys/updateApiKey.ts';
 import { createSession } from '../../src/resolvers/auth/createSession.ts';
 import { openUsageStream } from '../harness/usageStream.ts';
 import { SocketClient } from './client.ts';
@@ -29,6 +31,7 @@ afterAll(async () => {
 });
 
 const END_SESSION = sql('testEndSession', 'update session set revoked_at = now() where user_id = $1');
+const SUSPEND = sql('testSuspendUser', 'update users set suspended_at = now() where id = $1');
 const EXPIRE_SESSION = sql(
   'testExpireSession',
   `update session set expires_at = clock_timestamp() + interval '300 ms' where user_id = $1`,
@@ -119,6 +122,47 @@ describe('a stream ends with its credential', () => {
     const regenerate = (index: number) => () => regenerateApiKey(owner(customer), customer.key(index).id);
     expect(await endedBy(server, customer.key(0).secret, regenerate(0))).toMatchObject(DEAD);
     expect(await endedBy(deaf, customer.key(1).secret, regenerate(1))).toMatchObject(DEAD);
+  });
+
+  test.each([
+    ['its scopes', { scopes: ['PROXY'] }, 'INSUFFICIENT_SCOPE'],
+    ['its allow-list', { allowedIps: ['10.0.0.0/8'] }, 'ADDRESS_NOT_ALLOWED'],
+  ] as const)('forbidden by %s: within 1 s here and 2 s where nothing is heard', async (_by, changes, code) => {
+    const customer = await Customer.create(db, { keys: 2 });
+    const change = (index: number) => () => updateApiKey(owner(customer), customer.key(index).id, changes);
+    const here = await endedBy(server, customer.key(0).secret, change(0));
+    expect(here).toMatchObject({ code: 4403, codes: [code, code] });
+    expect(here.ms).toBeLessThan(1_000);
+    const there = await endedBy(deaf, customer.key(1).secret, change(1));
+    expect(there).toMatchObject({ code: 4403, codes: [code, code] });
+    expect(there.ms).toBeLessThan(2_000);
+  });
+
+  test('expired, by the key’s time or the end of a rotation: also where nothing is heard', async () => {
+    for (const on of [server, deaf]) {
+      const customer = await Customer.create(db, { keys: 2 });
+      const soon = () => ({ expiresAt: new Date(Date.now() + 300) });
+      const expire = () => updateApiKey(owner(customer), customer.key(0).id, soon());
+      const expired = await endedBy(on, customer.key(0).secret, expire);
+      expect(expired).toMatchObject(DEAD);
+      expect(expired.ms).toBeLessThan(2_300);
+      const rotate = () => rotateApiKey(owner(customer), { id: customer.key(1).id, graceSeconds: 1 });
+      const replaced = await endedBy(on, customer.key(1).secret, rotate);
+      expect(replaced).toMatchObject(DEAD);
+      expect(replaced.ms).toBeGreaterThan(900);
+      expect(replaced.ms).toBeLessThan(3_000);
+    }
+  });
+
+  test('suspended: told so, by key and by session, where nothing is heard', async () => {
+    const customer = await Customer.create(db);
+    const { accountId } = customer;
+    const { token } = await createSession({ ...server.services, clientAddress: '127.0.0.1' }, accountId, 'LPF');
+    await using session = await SocketClient.connect(deaf.url, token);
+    const ended = await endedBy(deaf, customer.key().secret, () => db.query(SUSPEND, [accountId]));
+    expect(ended).toMatchObject({ code: 4403, codes: ['ACCOUNT_SUSPENDED', 'ACCOUNT_SUSPENDED'] });
+    expect(ended.ms).toBeLessThan(2_000);
+    expect(await session.closed).toEqual({ code: 4403, reason: 'Account suspended' });
   });
 
   test('a session: revoked or expired', async () => {

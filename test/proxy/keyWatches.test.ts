@@ -2,20 +2,28 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
+import type { Denial, KeyRules } from '../../src/keyRules.ts';
 import { KeyWatches } from '../../src/proxy/keyWatches.ts';
 
 const KEY = { keyId: 7n, accountId: 1n };
 
+const REPLACED: Denial = { code: 'KEY_REVOKED', message: 'replaced' };
+const RULES: KeyRules = { no: 2, scopes: ['PROXY'], networks: [], products: ['SHARED'] };
+
+/** Connections are named; the rules forbid those whose name begins with `x`. */
 function startWatches() {
-  const running: (() => void)[] = [];
+  const running: { die: () => void; obey: (rules: KeyRules) => void }[] = [];
   const dead: string[] = [];
   const stopped: number[] = [];
   const watches = new KeyWatches<string>(
-    (_key, onDead) => {
-      const index = running.push(onDead) - 1;
+    (_key, onDead, onRules) => {
+      const index = running.push({ die: () => onDead(REPLACED), obey: onRules }) - 1;
       return () => void stopped.push(index);
     },
-    (connection, keyId) => dead.push(`${connection} of ${keyId}`),
+    {
+      judge: (connection) => (connection.startsWith('x') ? { code: 'NOT_ALLOWED' } : undefined),
+      end: (connection, keyId, { code }) => dead.push(`${connection} of ${keyId}: ${code}`),
+    },
   );
   return { watches, running, dead, stopped };
 }
@@ -40,15 +48,22 @@ test('a secret that dies ends its connections after the present turn, and is wat
   watches.add('a', KEY);
   watches.add('over', KEY);
   watches.remove('over', KEY);
-  running[0]?.();
+  running[0]?.die();
   watches.add('b', KEY);
   expect(dead).toEqual([]);
   await turn();
-  expect(dead).toEqual(['a of 7', 'b of 7']);
+  expect(dead).toEqual(['a of 7: KEY_REVOKED', 'b of 7: KEY_REVOKED']);
   watches.add('c', KEY);
   watches.remove('a', KEY);
   expect(running).toHaveLength(2);
-  running[1]?.();
+  running[1]?.die();
   await turn();
-  expect(dead.slice(2)).toEqual(['c of 7']);
+  expect(dead.slice(2)).toEqual(['c of 7: KEY_REVOKED']);
+});
+
+test('new rules end the connections that they forbid, and no other', () => {
+  const { watches, running, dead } = startWatches();
+  for (const connection of ['a', 'x1', 'b', 'x2']) watches.add(connection, KEY);
+  running[0]?.obey(RULES);
+  expect(dead).toEqual(['x1 of 7: NOT_ALLOWED', 'x2 of 7: NOT_ALLOWED']);
 });

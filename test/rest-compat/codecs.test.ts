@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  bigint,
-  boolean,
-  choice,
-  credits,
-  day,
-  flag,
-  instant,
-  integer,
-  list,
-  nullable,
-  numericId,
-  text,
-  type Codec,
-} from '../../rest-compat/codecs.ts';
+import type { Codec } from '../../rest-compat/codec.ts';
+import { boolean, choice, day, flags, instant, list, nullable, text } from '../../rest-compat/codecs.ts';
+import { bigint, credits, decimal, flag, integer, numericId } from '../../rest-compat/numbers.ts';
 import { memberOf, parseJson } from '../../rest-compat/json.ts';
+import { address, bytes, lines } from '../../rest-compat/wallets.ts';
 
 const readFrom = <Value>(codec: Codec<Value>, json: string): Value | undefined => codec.read(parseJson(json));
 
@@ -99,6 +88,9 @@ describe('credits', () => {
 describe('other codecs', () => {
   it('round-trip', () => {
     expectRoundTrip(text, '"a\\"b"', '""', '"é"');
+    expectRoundTrip(lines, '"a\\nb"', '""');
+    expectRoundTrip(bytes, '"0x"', '"0x1b"');
+    expectRoundTrip(address, '"0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A"');
     // What a text may hold is for the operation to say, here as in GraphQL.
     expectRoundTrip(text, '"\\u0000"', '"a\\ud800b"');
     expectRoundTrip(boolean, 'true', 'false');
@@ -111,6 +103,8 @@ describe('other codecs', () => {
     expectRoundTrip(choice({ USER: 'user', ADMIN: 'admin' }), '"user"', '"admin"');
     expectRoundTrip(nullable(credits), 'null', '0.5');
     expectRoundTrip(list(text), '[]', '["a","b"]');
+    expectRoundTrip(decimal, '0.8', '1', '0.000000001');
+    expectRoundTrip(flags('low', 'daily'), '{}', '{"daily":false,"low":true}');
   });
 
   it('refuse what does not fit', () => {
@@ -122,6 +116,10 @@ describe('other codecs', () => {
     expectRefused(instant, '"2026-03-28"', '1');
     expectRefused(choice({ USER: 'user' }), '"USER"', '"__proto__"', '"toString"');
     expectRefused(list(text), '"a"', '["a",1]');
+    expectRefused(decimal, '"0.8"', '0.0000000001', 'null');
+    const events = flags('low', 'daily');
+    expectRefused(events, '[]', 'true', '{"low":1}', '{"low":null}', '{"other":true}', '{"__proto__":true}');
+    expect(events.readText('low')).toBeUndefined();
   });
 
   it('clamp integers', () => {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { lpf } from '../../rest-compat/dialects/lpf.ts';
+import { signerOf, type Signing } from './signing.ts';
 import { openWorld, PASSWORD, SECRETS, type World } from './world.ts';
 
 interface Exchange {
@@ -11,11 +12,13 @@ interface Exchange {
   readonly request: {
     readonly method: string;
     readonly path: string;
-    /** A name of SECRETS, `jwt` (the customer's session), or any other text as it stands. */
+    /** A name of SECRETS, `jwt` (the customer's session), `last` (the last session opened), or any other text as it stands. */
     readonly bearer?: string;
     readonly headers?: Readonly<Record<string, string>>;
-    /** Text, exactly as sent. */
+    /** Text, exactly as sent; `<message>` and `<signature>` are the last that a wallet was given and signed. */
     readonly body?: string;
+    /** Before it a wallet asks for a message, and signs it. */
+    readonly signs?: Signing;
   };
   readonly reply?: {
     readonly status: number;
@@ -46,6 +49,7 @@ function normalise(body: string): string {
     .replaceAll(/lpf_[0-9a-f]{4}\.\.\./g, (preview) =>
       [...known].some((one) => one.startsWith(preview.slice(0, 8))) ? preview : '<preview>',
     )
+    .replaceAll(/(?<="nonce":"|Nonce: )[0-9a-f]{32}/g, '<nonce>')
     .replaceAll(/"eyJ[\w-]+\.[\w-]+\.[\w-]+"/g, '"<jwt>"')
     .replaceAll(/"(\d{4}-\d\d)-\d\dT\d\d:\d\d:\d\dZ"/g, (instant, month) =>
       month === '2026-03' ? instant : '"<now>"',
@@ -59,9 +63,25 @@ async function signIn({ http }: World): Promise<string> {
   return ((await answer.json()) as { token: string }).token;
 }
 
-async function play({ http }: World, jwt: string, { request }: Exchange): Promise<NonNullable<Exchange['reply']>> {
-  const { method, path: target, bearer, headers = {}, body } = request;
-  const credentials: Readonly<Record<string, string>> = { ...SECRETS, jwt };
+/** Plays exchanges one after another: they hand each other what was signed, and the session that was opened last. */
+function player({ http }: World, jwt: string) {
+  const credentials: Record<string, string> = { ...SECRETS, jwt };
+  const sign = signerOf(http);
+  return async ({ request }: Exchange): Promise<NonNullable<Exchange['reply']>> => {
+    const { body, ...rest } = request;
+    const signed = await sign(request.signs);
+    const reply = await send(http, { ...rest, ...(body !== undefined && { body: signed(body) }) }, credentials);
+    const [, token] = /"token":"([^"]+)"/.exec(reply.body) ?? [];
+    if (token !== undefined) credentials['last'] = token;
+    return { ...reply, body: normalise(reply.body) };
+  };
+}
+
+async function send(
+  http: string,
+  { method, path: target, bearer, headers = {}, body }: Exchange['request'],
+  credentials: Readonly<Record<string, string>>,
+): Promise<NonNullable<Exchange['reply']>> {
   const response = await fetch(http + target, {
     method,
     headers: {
@@ -77,7 +97,7 @@ async function play({ http }: World, jwt: string, { request }: Exchange): Promis
     const isWait = name === 'retry-after' && Number(value) > 0 && Number(value) <= 900;
     return value === null ? [] : [[name, isWait ? '<1 to 900>' : value] as const];
   });
-  return { status: response.status, headers: Object.fromEntries(kept), body: normalise(await response.text()) };
+  return { status: response.status, headers: Object.fromEntries(kept), body: await response.text() };
 }
 
 describe('recorded exchanges of lpf', () => {
@@ -107,9 +127,10 @@ describe('recorded exchanges of lpf', () => {
 async function replay(world: World, file: string): Promise<void> {
   const recording = read(file);
   const jwt = await signIn(world);
+  const play = player(world, jwt);
   const played: Exchange[] = [];
   for (const exchange of recording.exchanges) {
-    const reply = await play(world, jwt, exchange);
+    const reply = await play(exchange);
     if (!RECORD) expect(reply, exchange.title).toEqual(exchange.reply);
     played.push({ ...exchange, reply });
   }

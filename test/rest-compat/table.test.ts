@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { bigint, credits, flag, instant, integer, nullable, numericId, text } from '../../rest-compat/codecs.ts';
+import { instant, nullable, text } from '../../rest-compat/codecs.ts';
+import { bigint, credits, flag, integer, numericId } from '../../rest-compat/numbers.ts';
 import {
   CreateApiKeyDocument,
   ListApiKeysDocument,
@@ -9,7 +10,7 @@ import {
   ShowApiKeyDocument,
   UpdateApiKeyDocument,
 } from '../../rest-compat/operations.generated.ts';
-import { each, field, inside, keyed, orNull, shapeOf, within } from '../../rest-compat/shapes.ts';
+import { each, field, inside, keyed, orEmpty, orNull, shapeOf, within } from '../../rest-compat/shapes.ts';
 import { body, constant, optional, param, query } from '../../rest-compat/sources.ts';
 import { route } from '../../rest-compat/table.ts';
 
@@ -126,6 +127,18 @@ describe('shapes', () => {
         '"list":[{"t":"x"},{"t":"é\u2028\\""}],"map":{"x":"x","é\u2028\\"":"é\u2028\\""},"absent":null,"present":1}',
     );
     expect(Object.keys(JSON.parse(written) as object)).toHaveLength(10);
+  });
+
+  it('write {} in place of an object that is null', () => {
+    const shape = shapeOf({
+      some: orEmpty('some', { on: field('on', flag) }),
+      none: orEmpty('none', { t: field('t', text) }),
+    });
+    expect(shape.write({ some: { on: true }, none: null })).toBe('{"some":{"on":1},"none":{}}');
+    expect(shape.schema).toMatchObject({
+      properties: { none: { type: 'object', properties: { t: { type: 'string' } } } },
+    });
+    expect(shape.schema).not.toHaveProperty('properties.none.required');
   });
 
   it('describe themselves', () => {

@@ -5,7 +5,7 @@ import { lpf } from '../../rest-compat/dialects/lpf.ts';
 import { createRestHandler } from '../../rest-compat/handler.ts';
 import { createWallets } from '../../src/chain/wallets.ts';
 import type { Services } from '../../src/context.ts';
-import { deriveKeys } from '../../src/crypto.ts';
+import { deriveKeys, sha256 } from '../../src/crypto.ts';
 import { sql } from '../../src/database/sql.ts';
 import { createFence } from '../../src/egress.ts';
 import { localEvents } from '../../src/events.ts';
@@ -38,6 +38,9 @@ export const SECRETS = {
   old: `lpf_${'00000000'.repeat(4)}`,
   stranger: `lpf_${'feedbeef'.repeat(4)}`,
 } as const;
+
+/** As mails would carry them: one confirms the stranger's address, one resets the customer's password. */
+export const MAIL_TOKENS = { verify: 'jeton-de-verification', reset: 'jeton-de-reinitialisation' } as const;
 
 /** A server on 127.0.0.1 with two accounts, keys, deposits and traffic, the same in every run. */
 export interface World extends AsyncDisposable {
@@ -109,6 +112,8 @@ async function populate({ db, events, keys }: Services): Promise<void> {
     await key(stranger, 'Foreign', SECRETS.stranger);
     await tx.query(SEED_DATES, [NOW]);
     await tx.query(UNVERIFIED);
+    const tokens = [sha256(MAIL_TOKENS.verify), stranger, sha256(MAIL_TOKENS.reset), customer];
+    await tx.query(SEED_TOKENS, [...tokens, new Date(NOW.getTime() + 60_000)]);
     const deposit = { accountId: customer, kind: 'DEPOSIT' } as const;
     const hour = (count: number): Date => new Date(NOW.getTime() - count * 3_600_000);
     await post(
@@ -132,6 +137,12 @@ const SEED_DATES = sql(
      revoked_at = case when id = 2 then timestamptz '2026-03-02T08:00:00Z' end`,
 );
 const UNVERIFIED = sql('testUnverified', `update users set email_verified = false where email like 'stranger@%'`);
+
+const SEED_TOKENS = sql(
+  'testSeedTokens',
+  `insert into mail_token (hash, user_id, purpose, expires_at)
+   values ($1, $2, 'VERIFY_EMAIL', $5), ($3, $4, 'RESET_PASSWORD', $5)`,
+);
 
 /** Traffic of key 1: 12.345678903 credits of SHARED an hour ago and 5 of DEDICATED now. */
 async function flow(db: Services['db']): Promise<void> {

@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
+
 import { getNamedType, isInputObjectType, isObjectType, parse, subscribe, type GraphQLArgument } from 'graphql';
+import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Viewer } from '../../src/context.ts';
@@ -6,6 +9,7 @@ import { createApiKey } from '../../src/resolvers/apiKeys/createApiKey.ts';
 import { createKeyActivity, type KeyActivity } from '../../src/resolvers/apiKeys/keyActivity.ts';
 import { revokeApiKey } from '../../src/resolvers/apiKeys/revokeApiKey.ts';
 import { createAuthenticator, type Authenticator } from '../../src/resolvers/auth/authenticate.ts';
+import { createSession } from '../../src/resolvers/auth/createSession.ts';
 import { encodeNodeId } from '../../src/schema/ids.ts';
 import { schema } from '../../src/schema/index.ts';
 import {
@@ -68,7 +72,9 @@ let runs = 0;
 async function freshTarget(): Promise<{ target: Target; secret: string; release: () => Promise<void> }> {
   const { ctx, user } = accounts.owner;
   const { apiKey, secret } = await createApiKey(ctx, { name: 'target' });
-  const target = { keyId: apiKey.id, userId: user.id, email: user.email ?? '', run: (runs += 1) };
+  const { token } = await createSession(ctx, user.id, 'GRAPHQL');
+  const sessionId = String(decodeJwt(token)['sid']);
+  const target = { keyId: apiKey.id, userId: user.id, sessionId, email: user.email ?? '', run: (runs += 1) };
   return {
     target,
     secret,
@@ -130,7 +136,7 @@ describe.each(takesIds)('%s', (_name, row) => {
     const { target, release } = await freshTarget();
     const ask = (asked: Target): Promise<{ answer: string }> => outcome(row, accounts.stranger.ctx.viewer, asked);
     const foreign = await ask(target);
-    const unknown = { ...target, keyId: 999_999_999n, userId: 999_999_999n };
+    const unknown = { ...target, keyId: 999_999_999n, userId: 999_999_999n, sessionId: randomUUID() };
     expect((await ask(unknown)).answer).toBe(foreign.answer);
     for (const malformed of ['', 'x', encodeNodeId('ApiKey', '01'), encodeNodeId('Nothing', 1)]) {
       expect((await ask({ ...target, malformed })).answer).toBe(foreign.answer);

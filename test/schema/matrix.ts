@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../src/errors.ts';
 import { encodeNodeId } from '../../src/schema/ids.ts';
 import { PASSWORD } from '../harness/context.ts';
+import vectors from '../resolvers/wallets/vectors.json' with { type: 'json' };
 
 /** `owner` and `key`: who owns the target, by session and by key; `stranger`: another account; `admin`: a third. */
 export type Caller = 'anonymous' | 'owner' | 'key' | 'stranger' | 'admin';
@@ -10,6 +11,7 @@ export type Outcome = 'OK' | 'NULL' | ErrorCode;
 export interface Target {
   readonly keyId: bigint;
   readonly userId: bigint;
+  readonly sessionId: string;
   readonly email: string;
   /** Different for every case. */
   readonly run: number;
@@ -24,10 +26,19 @@ export interface Row {
 }
 
 const key = ({ malformed, keyId }: Target): string => malformed ?? encodeNodeId('ApiKey', keyId);
+const session = ({ malformed, sessionId }: Target): string => malformed ?? encodeNodeId('Session', sessionId);
 const user = ({ malformed, userId }: Target): string => malformed ?? encodeNodeId('User', userId);
 
 const SIGNED_IN = { anonymous: 'UNAUTHENTICATED', owner: 'OK', key: 'OK', stranger: 'OK', admin: 'OK' } as const;
 const OWNER = { ...SIGNED_IN, stranger: 'NOT_FOUND', admin: 'NOT_FOUND' } as const;
+/** Whoever is signed in is told the same. */
+const allOf = (code: ErrorCode): Row['expected'] => ({
+  ...SIGNED_IN,
+  owner: code,
+  key: code,
+  stranger: code,
+  admin: code,
+});
 const ADMIN = {
   anonymous: 'UNAUTHENTICATED',
   owner: 'FORBIDDEN',
@@ -35,6 +46,11 @@ const ADMIN = {
   stranger: 'FORBIDDEN',
   admin: 'OK',
 } as const;
+/** Asks for no credential. */
+const ANYBODY = { ...SIGNED_IN, anonymous: 'OK' } as const;
+const everybody = (outcome: Outcome): Row['expected'] => ({
+  ...{ anonymous: outcome, owner: outcome, key: outcome, stranger: outcome, admin: outcome },
+});
 /** Below `viewer`, which is null for nobody. */
 const OWN_KEY = { ...OWNER, anonymous: 'NULL' } as const;
 
@@ -49,7 +65,13 @@ function mutation(name: string, input: (target: Target) => Record<string, unknow
 }
 
 const underViewer = (field: string): string => `query ($id: ID!) { viewer { user { ${field} } } }`;
+const asked = ({ run }: Target) => ({ email: `asked-${run}@example.com` });
 const byKey = (target: Target) => ({ id: key(target) });
+const byUser = (target: Target) => ({ id: user(target) });
+
+/** A wallet that nobody has, and what it signed somewhere else. */
+const { address } = vectors;
+const signed = { address, message: vectors.wellFormed[0]?.message, signature: '0x' };
 
 /** Who may do what. A new operation, or a new field that takes an id, needs a row. */
 export const matrix: Readonly<Record<string, Row>> = {
@@ -64,10 +86,25 @@ export const matrix: Readonly<Record<string, Row>> = {
   'User.transactionPage': query(underViewer('transactionPage(apiKeyId: $id) { total }'), byKey, OWN_KEY),
   'User.usageByDay': query(underViewer('usageByDay(apiKeyId: $id) { credits }'), byKey, OWN_KEY),
   'User.usageByHour': query(underViewer('usageByHour(apiKeyId: $id) { credits }'), byKey, OWN_KEY),
-  'Mutation.signIn': mutation('signIn', ({ email }) => ({ email, password: PASSWORD }), {
-    ...SIGNED_IN,
-    anonymous: 'OK',
-  }),
+  'Mutation.signIn': mutation('signIn', ({ email }) => ({ email, password: PASSWORD }), ANYBODY),
+  'Mutation.signUp': mutation(
+    'signUp',
+    ({ run }) => ({ username: `person ${run}`, email: `fresh-${run}@example.com`, password: PASSWORD }),
+    ANYBODY,
+  ),
+  'Mutation.resendVerification': mutation('resendVerification', asked, ANYBODY),
+  'Mutation.requestPasswordReset': mutation('requestPasswordReset', asked, ANYBODY),
+  'Mutation.verifyEmail': mutation('verifyEmail', () => ({ token: 'x' }), everybody('INVALID_TOKEN')),
+  'Mutation.resetPassword': mutation(
+    'resetPassword',
+    () => ({ token: 'x', password: PASSWORD }),
+    everybody('INVALID_TOKEN'),
+  ),
+  'Mutation.changePassword': mutation(
+    'changePassword',
+    () => ({ currentPassword: PASSWORD, newPassword: PASSWORD }),
+    SIGNED_IN,
+  ),
   'Mutation.createAccount': mutation(
     'createAccount',
     ({ run }) => ({ email: `new-${run}@example.com`, password: PASSWORD }),
@@ -77,7 +114,24 @@ export const matrix: Readonly<Record<string, Row>> = {
   'Mutation.updateApiKey': mutation('updateApiKey', (target) => ({ id: key(target), dailyLimit: '1' }), OWNER),
   'Mutation.revealApiKey': mutation('revealApiKey', (target) => ({ id: key(target) }), OWNER),
   'Mutation.regenerateApiKey': mutation('regenerateApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.rotateApiKey': mutation('rotateApiKey', (target) => ({ id: key(target) }), OWNER),
   'Mutation.revokeApiKey': mutation('revokeApiKey', (target) => ({ id: key(target) }), OWNER),
+  'Mutation.refreshSession': mutation(
+    'refreshSession',
+    () => ({ refreshToken: 'x' }),
+    everybody('INVALID_REFRESH_TOKEN'),
+  ),
+  'Mutation.revokeSession': mutation('revokeSession', (target) => ({ id: session(target) }), OWNER),
+  'Mutation.createWalletChallenge': mutation('createWalletChallenge', () => ({ address }), ANYBODY),
+  'Mutation.signInWithWallet': mutation('signInWithWallet', () => signed, everybody('INVALID_CHALLENGE')),
+  'Mutation.linkWallet': mutation('linkWallet', () => signed, {
+    ...everybody('INVALID_CHALLENGE'),
+    anonymous: 'UNAUTHENTICATED',
+  }),
+  'Mutation.unlinkWallet': mutation('unlinkWallet', () => ({}), {
+    ...everybody('NO_WALLET'),
+    anonymous: 'UNAUTHENTICATED',
+  }),
   'Mutation.updateLimits': mutation('updateLimits', () => ({ dailyLimit: '1000' }), SIGNED_IN),
   'Mutation.adjustBalance': mutation(
     'adjustBalance',
@@ -85,5 +139,35 @@ export const matrix: Readonly<Record<string, Row>> = {
     ADMIN,
   ),
   'Mutation.resetUsage': mutation('resetUsage', (target) => ({ apiKeyId: key(target), window: 'DAY' }), ADMIN),
+  'Query.priceGrids': query('{ priceGrids { name tiers { rate } } }', () => ({}), ADMIN),
+  'Mutation.savePriceGrid': mutation(
+    'savePriceGrid',
+    ({ malformed, run }) => ({ ...(malformed !== undefined && { id: malformed }), name: `Grid ${run}`, tiers: [] }),
+    ADMIN,
+  ),
+  'Mutation.assignGrid': mutation('assignGrid', (target) => ({ userId: user(target), gridId: null }), ADMIN),
+  'Mutation.updateAlerts': mutation('updateAlerts', () => ({ alertThreshold: '20' }), SIGNED_IN),
+  'Mutation.updateProfile': mutation('updateProfile', () => ({ language: 'FR' }), SIGNED_IN),
+  'Mutation.configureWebhook': mutation('configureWebhook', () => ({ url: null, events: {} }), SIGNED_IN),
+  'Mutation.rotateWebhookSecret': mutation('rotateWebhookSecret', () => ({}), SIGNED_IN),
+  'Mutation.testWebhook': mutation('testWebhook', () => ({}), allOf('NO_WEBHOOK')),
+  'Mutation.submitDeposit': mutation(
+    'submitDeposit',
+    () => ({ txHash: `0x${'0'.repeat(64)}` }),
+    allOf('NOT_IMPLEMENTED'),
+  ),
+  'Query.users': query('{ users(search: "example") { totalCount edges { node { email } } } }', () => ({}), ADMIN),
+  'Query.refusals': query('query ($id: ID) { refusals(userId: $id) { edges { node { count } } } }', byUser, ADMIN),
+  'Query.auditLog': query('query ($id: ID) { auditLog(userId: $id) { edges { node { action } } } }', byUser, ADMIN),
+  // And at once no more: the cases that follow need the account.
+  'Mutation.suspendAccount': query(
+    `mutation ($id: ID!) {
+      suspendAccount(input: { userId: $id, reason: "test" }) { __typename ... on Error { code message } }
+      resumeAccount(input: { userId: $id }) { __typename ... on Error { code message } } }`,
+    byUser,
+    ADMIN,
+  ),
+  'Mutation.resumeAccount': mutation('resumeAccount', (target) => ({ userId: user(target) }), ADMIN),
+  'Mutation.updateUser': mutation('updateUser', (target) => ({ userId: user(target), plan: 'PRO' }), ADMIN),
   'Subscription.usage': query('subscription ($id: ID!) { usage(apiKeyId: $id) { seq } }', byKey, OWNER),
 };

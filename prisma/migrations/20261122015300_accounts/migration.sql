@@ -2,7 +2,7 @@
 CREATE TYPE "mail_token_purpose" AS ENUM ('VERIFY_EMAIL', 'RESET_PASSWORD');
 
 -- CreateEnum
-CREATE TYPE "mail_kind" AS ENUM ('VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD', 'PASSWORD_CHANGED');
+CREATE TYPE "mail_kind" AS ENUM ('VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD', 'PASSWORD_CHANGED', 'WALLET_LINKED', 'WALLET_UNLINKED');
 
 -- CreateEnum
 CREATE TYPE "challenge_purpose" AS ENUM ('SIGN_IN', 'LINK');
@@ -17,7 +17,11 @@ DROP INDEX "session_refresh_hash_key";
 ALTER TABLE "api_key_profile" ADD COLUMN     "allowed_ips" TEXT[] DEFAULT ARRAY[]::TEXT[],
 ADD COLUMN     "expires_at" TIMESTAMPTZ(3),
 ADD COLUMN     "products" TEXT[] DEFAULT ARRAY[]::TEXT[],
+ADD COLUMN     "rules_no" INTEGER NOT NULL DEFAULT 1,
 ADD COLUMN     "scopes" TEXT[] DEFAULT ARRAY['PROXY', 'READ', 'MANAGE']::TEXT[];
+
+-- AlterTable
+ALTER TABLE "api_key_secret" ADD COLUMN     "prefix" TEXT NOT NULL DEFAULT '';
 
 -- AlterTable
 ALTER TABLE "session" DROP COLUMN "refresh_hash",
@@ -38,7 +42,6 @@ CREATE TABLE "mail_token" (
     "purpose" "mail_token_purpose" NOT NULL,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
-    "used_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "mail_token_pkey" PRIMARY KEY ("hash")
 );

@@ -6,6 +6,8 @@ ALTER TABLE "users"
 -- Names are told apart without regard to case.
 CREATE UNIQUE INDEX "users_username_lower" ON "users" (lower(username));
 
+UPDATE "api_key_secret" s SET prefix = k.prefix FROM "api_key_profile" k WHERE k.id = s.key_id AND s.expires_at IS NULL;
+
 ALTER TABLE "wallet_challenge"
   ADD CONSTRAINT "wallet_challenge_nonce_shape" CHECK (nonce ~ '^[0-9a-f]{32}$'),
   ADD CONSTRAINT "wallet_challenge_address_shape" CHECK (address ~ '^0x[0-9a-f]{40}$');

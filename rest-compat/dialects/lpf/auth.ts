@@ -1,4 +1,5 @@
-import { bigint, choice, credits, list, nullable, text } from '../../codecs.ts';
+import { choice, list, nullable, text } from '../../codecs.ts';
+import { bigint, credits } from '../../numbers.ts';
 import { ShowViewerDocument, SignInDocument } from '../../operations.generated.ts';
 import { field, inside } from '../../shapes.ts';
 import { body, constant } from '../../sources.ts';
@@ -26,7 +27,7 @@ export const authRows = [
     },
     at: ['signIn'],
     reply: { token: field('token', text), user: inside('user', user) },
-    errors: ['INVALID_CREDENTIALS', 'EMAIL_NOT_VERIFIED', 'THROTTLED'],
+    errors: ['INVALID_CREDENTIALS', 'EMAIL_NOT_VERIFIED', 'ACCOUNT_SUSPENDED', 'THROTTLED'],
   }),
   route({
     method: 'GET',

@@ -21,7 +21,7 @@ const texts = {
   CREDENTIAL_REVOKED: { status: 401, message: 'Cette clé ou cette session a été révoquée ; utilisez-en une autre.' },
   FORBIDDEN: {
     status: 403,
-    message: 'Cette clé ou cette session n’autorise pas cette opération : utilisez-en une autre.',
+    message: 'Ce compte n’a pas la permission nécessaire : demandez-la au support.',
   },
   EMAIL_NOT_VERIFIED: { status: 403, message: 'Email non vérifié : suivez le lien reçu par email.' },
   ACCOUNT_SUSPENDED: { status: 403, message: 'Compte suspendu : contactez le support.' },
@@ -40,6 +40,7 @@ const texts = {
   WRONG_PASSWORD: { status: 400, message: 'Mot de passe actuel incorrect : vérifiez-le et réessayez.' },
   NO_PASSWORD: { status: 400, message: 'Ce compte n’a pas de mot de passe : connectez-vous avec son wallet.' },
   NO_WALLET: { status: 400, message: 'Aucun wallet n’est lié à ce compte : liez-en un d’abord.' },
+  NO_WEBHOOK: { status: 400, message: 'Aucun webhook configuré : enregistrez d’abord une URL.' },
   CARD_CONSENT_REQUIRED: {
     status: 400,
     message: 'Le rechargement automatique exige save_card_consent : envoyez-le à true.',
@@ -85,11 +86,16 @@ export const errors = {
     text: 'un texte sans caractère de contrôle',
     boolean: 'true ou false',
     flag: '1 ou 0',
+    flags: 'un objet dont les valeurs sont true ou false',
     integer: 'un nombre entier',
     credits: 'un nombre de crédits positif ou nul, avec au plus 9 décimales',
+    decimal: 'un nombre avec au plus 9 décimales',
     id: 'un identifiant entier',
     date: 'une date ISO 8601',
     choice: 'l’une des valeurs {choices}',
+    lines: 'le texte exact, avec ses sauts de ligne',
+    bytes: '0x suivi de chiffres hexadécimaux, deux par octet',
+    address: '0x suivi de 40 chiffres hexadécimaux, en une seule casse ou avec les majuscules de EIP-55',
   },
   body: shapeOf({ error: field('message', text), code: field('code', ERROR_CODE) }),
 } satisfies ErrorStyle;

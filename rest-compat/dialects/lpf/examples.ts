@@ -5,7 +5,7 @@ const signature = `0x${'1b'.repeat(65)}`;
 const nonce = '550e8400e29b41d4a716446655440000';
 const message = [
   'prx.lv wants you to sign in with your Ethereum account:',
-  '0x31b6740E0b8c8A0d1F2B6A5f8f9d3C7e21A4b0C9',
+  '0x31B6740e0b8C8a0D1f2B6a5f8F9d3C7E21A4b0c9',
   '',
   'Connexion a Le Proxy Francais',
   '',
@@ -16,6 +16,14 @@ const message = [
   'Issued At: 2026-03-28T12:00:00.000Z',
   'Expiration Time: 2026-03-28T12:05:00.000Z',
 ].join('\n');
+const walletUser = { id: 1, username: '0x31b6...', wallet_address: address, auth_type: 'wallet' };
+const emailUser = {
+  id: 1,
+  username: 'camille',
+  email: 'user@example.com',
+  wallet_address: address,
+  auth_type: 'email',
+};
 const token = 'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl';
 const success = true;
 
@@ -29,7 +37,7 @@ const auth = {
   'GET /auth/nonce': { reply: { message, nonce } },
   'POST /auth/wallet': {
     request: { address, signature, message },
-    reply: { token, user: { id: 1, username: '0x31b6...', wallet_address: address, auth_type: 'wallet' } },
+    reply: { token, user: walletUser },
   },
   'POST /auth/register': {
     request: { username: 'camille', email: 'user@example.com', password: 'une longue phrase secrète' },
@@ -56,8 +64,11 @@ const auth = {
     request: { currentPassword: 'une longue phrase secrète', newPassword: 'une autre phrase secrète' },
     reply: { success, message: 'Mot de passe modifié' },
   },
-  'POST /auth/link-wallet': { request: { address, signature }, reply: { success, merged: false, user: {} } },
-  'DELETE /auth/unlink-wallet': { reply: { success, user: {} } },
+  'POST /auth/link-wallet': {
+    request: { address, signature },
+    reply: { success, merged: false, user: emailUser },
+  },
+  'DELETE /auth/unlink-wallet': { reply: { success, user: { ...emailUser, wallet_address: null } } },
 };
 
 const keys = {
@@ -140,17 +151,15 @@ const usage = {
   },
 };
 
+const defaults = {
+  ...{ ...noLimits, webhook_url: null, webhook_events: {}, alert_low_balance: true, alert_threshold: 50 },
+  ...{ webhook_secret: 'a1b2c3', auto_reload_enabled: false, auto_reload_threshold: 10, auto_reload_amount: 50 },
+  save_card_consent: false,
+};
+
 const settings = {
-  'GET /keys/settings': {
-    reply: {
-      settings: {
-        ...{ ...noLimits, webhook_url: null, webhook_events: {}, alert_low_balance: true, alert_threshold: 50 },
-        ...{ webhook_secret: 'a1b2c3', auto_reload_enabled: false, auto_reload_threshold: 10, auto_reload_amount: 50 },
-        save_card_consent: false,
-      },
-    },
-  },
-  'PUT /keys/settings': { request: limits, reply: { success, settings: limits } },
+  'GET /keys/settings': { reply: { settings: defaults } },
+  'PUT /keys/settings': { request: limits, reply: { success, settings: { ...defaults, ...limits } } },
   'PUT /keys/settings/alerts': {
     request: {
       ...{ alert_low_balance: true, alert_threshold: 50, auto_reload_enabled: true },

@@ -1,4 +1,5 @@
-import { bigint, credits, flag, instant, nullable, numericId, text } from '../../codecs.ts';
+import { instant, nullable, text } from '../../codecs.ts';
+import { bigint, credits, flag, numericId } from '../../numbers.ts';
 import {
   CreateApiKeyDocument,
   ListApiKeysDocument,

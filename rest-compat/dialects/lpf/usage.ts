@@ -1,8 +1,10 @@
-import { bigint, choice, credits, day, instant, integer, nullable, numericId, text } from '../../codecs.ts';
+import { choice, day, instant, nullable, text } from '../../codecs.ts';
+import { bigint, credits, decimal, integer, numericId } from '../../numbers.ts';
 import {
   ListTransactionsDocument,
   ShowBalanceDocument,
   ShowDailyUsageDocument,
+  ShowPricingDocument,
   ShowRemainingDocument,
   ShowUsageDocument,
 } from '../../operations.generated.ts';
@@ -97,6 +99,22 @@ export const usageRows = [
         ...sum,
         by_subtype: keyed('subtypes', ['subtypeLabel', text], sum),
       }),
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/keys/pricing',
+    tag,
+    summary: 'Grille tarifaire',
+    description:
+      '`rate` : prix d’un crédit acquis par le plus gros dépôt confirmé du compte, 1 avant le premier. `min_credits` : taille d’un achat à partir de laquelle vaut le palier.',
+    operation: ShowPricingDocument,
+    variables: {},
+    at: ['viewer', 'user', 'pricing'],
+    reply: {
+      rate: field('rate', decimal),
+      grid: inside('grid', field('name', text)),
+      tiers: each('tiers', { min_credits: field('minCredits', credits), rate: field('rate', decimal) }),
     },
   }),
   route({

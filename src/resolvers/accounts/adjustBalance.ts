@@ -1,6 +1,8 @@
 import type { ViewerContext } from '../../context.ts';
 import { sqlState, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { formatCredits } from '../../units.ts';
+import { audit } from '../audit/record.ts';
 import { post, type Posting, type PostResult } from '../ledger/post.ts';
 import { transaction } from '../transaction.ts';
 import { findTransaction } from '../usage/findTransaction.ts';
@@ -39,6 +41,10 @@ export function adjustBalance(
     requirePosted(result);
     publish('accountEvents', result.events);
     publish('leasesChanged', { accountId, keyIds: null });
+    if (result.outcome === 'APPLIED') {
+      const detail = { amount: formatCredits(amount), reason, transaction: String(result.txId) };
+      await audit(tx, ctx, { accountId, action: 'BALANCE_ADJUSTED', detail });
+    }
     const entry = await findTransaction({ db: tx, accountId, id: result.txId ?? 0n });
     if (entry === null) throw new Error('the adjustment was posted but is not there');
     return { user: await loadUser(tx, accountId), transaction: entry };

@@ -1,5 +1,7 @@
 import type { User } from '../../../prisma/generated/client/client.ts';
 import type { ViewerContext } from '../../context.ts';
+import { formatCredits } from '../../units.ts';
+import { audit } from '../audit/record.ts';
 import { hashPassword, normalizeEmail } from '../auth/password.ts';
 import { transaction } from '../transaction.ts';
 import { giveFirstCredit, insertAccount } from './insertAccount.ts';
@@ -31,6 +33,8 @@ export async function createAccount(
       contra: 'ADJUST',
       reason: 'Credit of a new account',
     });
+    const detail = { email: normalizeEmail(email), username, role, credits: formatCredits(credits ?? 0n) };
+    await audit(tx, ctx, { accountId: id, action: 'ACCOUNT_CREATED', detail });
     return { user: await loadUser(tx, id) };
   });
 }

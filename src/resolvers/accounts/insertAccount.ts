@@ -40,10 +40,9 @@ export async function insertAccount(
   tx: Sql,
   { email, username, passwordHash, role, emailVerified = true, language = 'EN' }: NewAccount,
 ): Promise<bigint> {
-  await tx.query(LOCK, [`email:${email}`]);
+  await lockNames(tx, email, username);
   if ((await tx.query(EMAIL_TAKEN, [email])).length > 0) throw new AppError('EMAIL_TAKEN', { field: 'email' });
   if (username !== null) {
-    await tx.query(LOCK, [`username:${username.toLowerCase()}`]);
     const taken = await tx.query(USERNAME_TAKEN, [username]);
     if (taken.length > 0) throw new AppError('USERNAME_TAKEN', { field: 'username' });
   }
@@ -52,6 +51,12 @@ export async function insertAccount(
   await openAccount(tx, row.id);
   await tx.query(PASSWORD, [row.id, passwordHash]);
   return row.id;
+}
+
+/** Until the transaction ends nobody else makes an account of this e-mail address, or of this name. */
+export async function lockNames(tx: Sql, email: string, username: string | null): Promise<void> {
+  await tx.query(LOCK, [`email:${email}`]);
+  if (username !== null) await tx.query(LOCK, [`username:${username.toLowerCase()}`]);
 }
 
 /** Gives a new account its first credit, once. Nothing for 0. */

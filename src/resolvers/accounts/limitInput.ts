@@ -1,3 +1,4 @@
+import { formatCredits } from '../../units.ts';
 import type { Limits } from '../ledger/limits.ts';
 
 /** Limits as inputs give them. Nano-credits; absent leaves alone, null clears. */
@@ -5,6 +6,16 @@ export interface LimitInput {
   readonly dailyLimit?: bigint | null | undefined;
   readonly weeklyLimit?: bigint | null | undefined;
   readonly monthlyLimit?: bigint | null | undefined;
+}
+
+/** The same as they are put on record. */
+export function limitTexts({ dailyLimit, weeklyLimit, monthlyLimit }: LimitInput): Record<string, string | null> {
+  const given = Object.entries({ dailyLimit, weeklyLimit, monthlyLimit });
+  return Object.fromEntries(
+    given.flatMap(([name, limit]) =>
+      limit === undefined ? [] : [[name, limit === null ? null : formatCredits(limit)] as const],
+    ),
+  );
 }
 
 /** The same as the ledger takes them. */

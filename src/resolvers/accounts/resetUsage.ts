@@ -4,6 +4,7 @@ import { AppError } from '../../errors.ts';
 import type { Window } from '../../units.ts';
 import { reloadKey } from '../apiKeys/findApiKey.ts';
 import type { KeyRow } from '../apiKeys/rows.ts';
+import { audit } from '../audit/record.ts';
 import { reset } from '../ledger/reset.ts';
 import { transaction } from '../transaction.ts';
 
@@ -19,6 +20,8 @@ export function resetUsage(ctx: ViewerContext, keyId: bigint, window: Window): P
     if (owner === undefined) throw new AppError('NOT_FOUND');
     publish('accountEvents', (await reset(tx, { keyId }, window)).events);
     publish('leasesChanged', { accountId: owner.user_id, keyIds: [keyId] });
+    const detail = { apiKey: keyId.toString(), window };
+    await audit(tx, ctx, { accountId: owner.user_id, action: 'USAGE_RESET', detail });
     return { apiKey: await reloadKey(tx, { id: keyId, userId: owner.user_id }) };
   });
 }

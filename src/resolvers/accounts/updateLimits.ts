@@ -1,7 +1,8 @@
 import type { ViewerContext } from '../../context.ts';
+import { audit } from '../audit/record.ts';
 import { limits } from '../ledger/limits.ts';
 import { transaction } from '../transaction.ts';
-import { limitsOf, type LimitInput } from './limitInput.ts';
+import { limitsOf, limitTexts, type LimitInput } from './limitInput.ts';
 import { loadUser } from './loadUser.ts';
 import type { UserRow } from './rows.ts';
 
@@ -13,6 +14,7 @@ export function updateLimits(ctx: ViewerContext, input: LimitInput): Promise<{ u
     if (Object.keys(to).length > 0) {
       publish('accountEvents', (await limits(tx, { accountId: userId }, to)).events);
       publish('leasesChanged', { accountId: userId, keyIds: null });
+      await audit(tx, ctx, { accountId: userId, action: 'LIMITS_UPDATED', detail: limitTexts(input) });
     }
     return { user: await loadUser(tx, userId) };
   });

@@ -19,6 +19,14 @@ const RECORD = sql(
        as n (id, used_at, code, message, refused_at)
    ), held as (
      select k.id from api_key_profile k where k.id = any($1::bigint[]) order by k.id for no key update
+   ), counted as (
+     insert into refusal_day as r (key_id, code, day, count, first_at, last_at)
+     select c.key_id, c.code, c.day, c.count, c.first_at, c.last_at
+     from unnest($6::bigint[], $7::text[], $8::date[], $9::bigint[], $10::timestamptz[], $11::timestamptz[])
+       as c (key_id, code, day, count, first_at, last_at)
+     join held on held.id = c.key_id
+     on conflict (key_id, day, code) do update set count = r.count + excluded.count,
+       first_at = least(r.first_at, excluded.first_at), last_at = greatest(r.last_at, excluded.last_at)
    )
    update api_key_profile k set
      last_used_at = greatest(k.last_used_at, news.used_at),
@@ -34,9 +42,49 @@ interface News {
   refusal: RefusalCode | null;
   message: string | null;
   refusedAt: Date | null;
+  /** Refusals by reason and UTC day; few: there are not many reasons, and the day changes once. */
+  readonly refusals: Map<string, Tally>;
 }
 
-/** Notes when keys were used and why they were refused (`lastUsedAt`, `lastRefusal`); written in batches. */
+/** Refusals of one key, reason and UTC day since the last flush. */
+interface Tally {
+  readonly code: RefusalCode;
+  /** ISO 8601. */
+  readonly day: string;
+  count: bigint;
+  readonly firstAt: Date;
+  lastAt: Date;
+}
+
+function tally({ refusals }: News, code: RefusalCode, at: Date): void {
+  const day = at.toISOString().slice(0, 10);
+  const name = `${code} ${day}`;
+  const known = refusals.get(name);
+  if (known === undefined) {
+    refusals.set(name, { code, day, count: 1n, firstAt: at, lastAt: at });
+  } else {
+    known.count += 1n;
+    known.lastAt = at;
+  }
+}
+
+/** Columns of the refusals of a batch, as the statement takes them. */
+function tallies(batch: readonly (readonly [bigint, News])[]): unknown[][] {
+  const rows = batch.flatMap(([keyId, { refusals }]) => [...refusals.values()].map((row) => ({ keyId, ...row })));
+  return [
+    rows.map(({ keyId }) => keyId),
+    rows.map(({ code }) => code),
+    rows.map(({ day }) => day),
+    rows.map(({ count }) => count),
+    rows.map(({ firstAt }) => firstAt),
+    rows.map(({ lastAt }) => lastAt),
+  ];
+}
+
+/**
+ * Notes when keys were used and why they were refused (`lastUsedAt`, `lastRefusal`, counts per day); written in
+ * batches.
+ */
 export interface KeyActivity {
   used(keyId: bigint): void;
   /** @param message more precise than the catalogue's */
@@ -64,6 +112,7 @@ export function createKeyActivity(services: Pick<Services, 'db' | 'events' | 'lo
       news.map(({ refusal }) => refusal),
       news.map(({ message }) => message),
       news.map(({ refusedAt }) => refusedAt),
+      ...tallies(batch),
     ];
     try {
       await singleStatement(services, (db) => db.query(RECORD, values));
@@ -80,7 +129,7 @@ export function createKeyActivity(services: Pick<Services, 'db' | 'events' | 'lo
     const known = pending.get(keyId);
     if (known !== undefined) return known;
     if (pending.size >= MAX_PENDING) return undefined;
-    const news: News = { usedAt: null, refusal: null, message: null, refusedAt: null };
+    const news: News = { usedAt: null, refusal: null, message: null, refusedAt: null, refusals: new Map() };
     pending.set(keyId, news);
     timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
     return news;
@@ -99,6 +148,7 @@ export function createKeyActivity(services: Pick<Services, 'db' | 'events' | 'lo
       news.refusal = code;
       news.message = message;
       news.refusedAt = services.now();
+      tally(news, code, news.refusedAt);
     },
     flush,
     close: flush,

@@ -1,9 +1,10 @@
 import type { ViewerContext } from '../../context.ts';
 import { newApiKeySecret } from '../../crypto.ts';
 import { sql } from '../../database/sql.ts';
+import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { lockActiveKey, reloadKey } from './findApiKey.ts';
-import { insertSecret, prefixOf } from './insertApiKey.ts';
+import { giveSecret } from './insertApiKey.ts';
 import type { KeyRow } from './rows.ts';
 
 // The old secrets stay, dead, so that who still uses one is told so, on the key.
@@ -13,8 +14,6 @@ const EXPIRE = sql(
    where key_id = $1 and (expires_at is null or expires_at > clock_timestamp())
    returning encode(lookup, 'hex') as lookup`,
 );
-const PREFIX = sql('apiKeyPrefix', 'update api_key_profile set prefix = $2 where id = $1');
-
 /**
  * Gives an API key a new secret: same id, limits and history. The old one is dead at once, its
  * connections are closed.
@@ -26,8 +25,7 @@ export async function regenerateApiKey(ctx: ViewerContext, id: bigint): Promise<
   const apiKey = await transaction(ctx, async (tx, publish) => {
     const key = await lockActiveKey(tx, id, userId);
     const dead = await tx.query<{ lookup: string }>(EXPIRE, [id]);
-    await insertSecret(tx, ctx.keys, id, secret);
-    await tx.query(PREFIX, [id, prefixOf(secret)]);
+    await giveSecret(tx, ctx.keys, id, secret);
     publish('credentialsChanged', {
       accountId: userId,
       keyId: id,
@@ -35,6 +33,7 @@ export async function regenerateApiKey(ctx: ViewerContext, id: bigint): Promise<
       revoked: true,
       lookups: dead.map(({ lookup }) => lookup),
     });
+    await audit(tx, ctx, { accountId: userId, action: 'API_KEY_REGENERATED', detail: { apiKeyId: id.toString() } });
     return reloadKey(tx, key);
   });
   ctx.closeConnections(id);

@@ -2,6 +2,9 @@ import type { ViewerContext } from '../../context.ts';
 import { unseal } from '../../crypto.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { audit } from '../audit/record.ts';
+import { requireAllowed } from '../requireAllowed.ts';
+import { singleStatement } from '../transaction.ts';
 import { findApiKey } from './findApiKey.ts';
 import { sealContext } from './insertApiKey.ts';
 
@@ -11,7 +14,7 @@ const CURRENT = sql(
 );
 
 /**
- * The secret of an API key, in clear.
+ * The newest secret of an API key, in clear. It is not shown before it stands on record.
  * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED,
  *   KEY_NOT_RECOVERABLE when the secret is not stored or MASTER_KEY has changed, THROTTLED
  */
@@ -19,15 +22,18 @@ export async function revealApiKey(ctx: ViewerContext, id: bigint): Promise<{ se
   const key = await findApiKey(ctx, id);
   if (key.revokedAt !== null) throw new AppError('KEY_IS_REVOKED');
   const accountId = ctx.viewer.userId;
-  const retryAfterSeconds = await ctx.throttle.reveal(accountId);
-  if (retryAfterSeconds !== undefined)
-    throw new AppError('THROTTLED', { message: 'Too many secrets were revealed; wait a while.', retryAfterSeconds });
+  await requireAllowed(ctx.throttle.reveal(accountId), 'Too many secrets were revealed; wait a while.');
   const [row] = await ctx.db.query<{ ciphertext: Uint8Array | null }>(CURRENT, [id]);
   if (row === undefined || row.ciphertext === null) throw new AppError('KEY_NOT_RECOVERABLE');
-  const audit = { keyId: id.toString(), accountId: accountId.toString(), from: ctx.clientAddress };
-  ctx.log.info({ event: 'apiKeyRevealed', ...audit }, 'an API key was revealed');
+  const secret = unsealed(ctx, row.ciphertext, id);
+  const detail = { apiKeyId: id.toString() };
+  await singleStatement(ctx, (db) => audit(db, ctx, { accountId, action: 'API_KEY_REVEALED', detail }));
+  return { secret };
+}
+
+function unsealed({ keys }: ViewerContext, ciphertext: Uint8Array, keyId: bigint): string {
   try {
-    return { secret: unseal(ctx.keys.recovery, row.ciphertext, sealContext(id)) };
+    return unseal(keys.recovery, ciphertext, sealContext(keyId));
   } catch (cause) {
     throw new AppError('KEY_NOT_RECOVERABLE', { cause });
   }

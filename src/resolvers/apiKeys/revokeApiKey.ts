@@ -1,6 +1,7 @@
 import type { ViewerContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { audit } from '../audit/record.ts';
 import { status } from '../ledger/status.ts';
 import { transaction } from '../transaction.ts';
 import { lockActiveKey, reloadKey } from './findApiKey.ts';
@@ -25,6 +26,8 @@ export async function revokeApiKey(
     publish('credentialsChanged', { accountId: userId, keyId: id, sessionId: null, revoked: true, lookups: [] });
     publish('accountEvents', (await status(tx, { keyId: id }, false)).events);
     publish('leasesChanged', { accountId: userId, keyIds: [id] });
+    const detail = { apiKeyId: id.toString(), name: key.name };
+    await audit(tx, ctx, { accountId: userId, action: 'API_KEY_REVOKED', detail });
     return reloadKey(tx, key);
   });
   return { apiKey, connectionsClosed: ctx.closeConnections(id) };

@@ -1,13 +1,16 @@
 import type { ViewerContext } from '../../context.ts';
-import { sql } from '../../database/sql.ts';
+import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import type { AccountEvent } from '../../events.ts';
+import { formatCredits } from '../../units.ts';
 import { limitsOf, type LimitInput } from '../accounts/limitInput.ts';
 import { currentWindows } from '../accounts/windows.ts';
+import { audit, auditSql, auditValues, type AuditRecord } from '../audit/record.ts';
 import type { EventRow } from '../ledger/eventRow.ts';
 import { limits, type Limits } from '../ledger/limits.ts';
 import { singleStatement, transaction } from '../transaction.ts';
 import { findApiKey, lockActiveKey, reloadKey } from './findApiKey.ts';
+import { recordOf, restrictionsOf, type RestrictionInput, type Restrictions } from './restrictions.ts';
 import {
   briefKeyColumns,
   briefKeyOf,
@@ -20,63 +23,113 @@ import {
 
 const RENAME = sql('apiKeyRename', 'update api_key_profile set name = $2 where id = $1');
 
+const RESTRICT = sql(
+  'apiKeyRestrict',
+  `update api_key_profile set rules_no = rules_no + 1, scopes = coalesce($2::text[], scopes),
+     allowed_ips = coalesce($3::text[], allowed_ips), products = coalesce($4::text[], products),
+     expires_at = case when $5::boolean then $6::timestamptz else expires_at end
+   where id = $1`,
+);
+
 /**
- * Ownership, the new limits and the key in one statement. The columns of the key are those from before; of the event
- * those that a change of limits does not fix.
+ * Ownership, the new limits, their record and the key in one statement. The columns of the key are those from before;
+ * of the event those that a change of limits does not fix. The values of the record begin at $5.
  */
 const limitOwnKey = (name: string, columns: string) =>
   sql(
     name,
-    `select (l.event).seq, (l.event).at, (l.event).balance, (l.event).remaining, (l.event).key_remaining, ${columns}
-     from api_key_profile k
-     join api_key m on m.id = k.id
-     cross join lateral ledger_limits(null, k.id, $3::boolean[], $4::bigint[], null) l
-     where k.id = $1 and k.user_id = $2 and k.revoked_at is null`,
+    `with done as (
+       select (l.event).seq, (l.event).at, (l.event).balance, (l.event).remaining, (l.event).key_remaining, ${columns}
+       from api_key_profile k
+       join api_key m on m.id = k.id
+       cross join lateral ledger_limits(null, k.id, $3::boolean[], $4::bigint[], null) l
+       where k.id = $1 and k.user_id = $2 and k.revoked_at is null
+     ), noted as (${auditSql(5, 'from done')})
+     select * from done`,
   );
 const LIMIT_OWN_KEY = limitOwnKey('apiKeyLimits', KEY_COLUMNS);
-/** $5 to $7: starts of the windows. */
-const LIMIT_OWN_KEY_BRIEF = limitOwnKey('apiKeyLimitsBrief', briefKeyColumns(5));
+/** $12 to $14: starts of the windows. */
+const LIMIT_OWN_KEY_BRIEF = limitOwnKey('apiKeyLimitsBrief', briefKeyColumns(12));
 
 type LimitEventColumn = 'seq' | 'at' | 'balance' | 'remaining' | 'key_remaining';
 type LimitEventRow = Pick<EventRow, LimitEventColumn> | { readonly [Column in LimitEventColumn]: null };
 
-export interface KeyChanges extends LimitInput {
+export interface KeyChanges extends LimitInput, RestrictionInput {
   /** Absent and null leave it alone. */
   readonly name?: string | null | undefined;
 }
 
 /**
- * Renames an API key or changes its limits; open connections obey at once.
+ * Renames an API key or changes its limits or restrictions; open connections obey at once.
  * @param brief nothing but id, name and limits of the key will be read
- * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED when it is revoked
+ * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED when it is revoked,
+ *   BAD_INPUT, see `restrictionsOf`
  */
 export async function updateApiKey(
   ctx: ViewerContext,
   id: bigint,
-  { name, ...changes }: KeyChanges,
+  changes: KeyChanges,
   brief = false,
 ): Promise<{ apiKey: KeyRow }> {
   const to = limitsOf(changes);
+  const restrictions = restrictionsOf(changes, ctx.now());
+  const name = changes.name ?? undefined;
   const limited = Object.keys(to).length > 0;
-  if (limited && (name === null || name === undefined)) return { apiKey: await limitOnly(ctx, id, to, brief) };
+  const restricted = Object.keys(restrictions).length > 0;
+  const record = recordOfChange(ctx.viewer.userId, id, { name, limits: to, restrictions });
+  if (limited && name === undefined && !restricted) return { apiKey: await limitOnly(ctx, id, to, { brief, record }) };
   const { userId } = ctx.viewer;
   return transaction(ctx, async (tx, publish) => {
     const key = await lockActiveKey(tx, id, userId);
-    if (name !== null && name !== undefined) await tx.query(RENAME, [id, name]);
+    if (name !== undefined) await tx.query(RENAME, [id, name]);
     if (limited) {
       publish('accountEvents', (await limits(tx, { keyId: id }, to)).events);
       publish('leasesChanged', { accountId: userId, keyIds: [id] });
     }
+    if (restricted) {
+      await restrict(tx, id, restrictions);
+      publish('credentialsChanged', { accountId: userId, keyId: id, sessionId: null, revoked: false, lookups: [] });
+    }
+    if (name !== undefined || limited || restricted) await audit(tx, ctx, record);
     return { apiKey: await reloadKey(tx, key) };
   });
 }
 
+async function restrict(tx: Sql, id: bigint, { scopes, allowedIps, products, expiresAt }: Restrictions): Promise<void> {
+  const lists = [scopes ?? null, allowedIps ?? null, products ?? null];
+  await tx.query(RESTRICT, [id, ...lists, expiresAt !== undefined, expiresAt ?? null]);
+}
+
+interface Changed {
+  readonly name: string | undefined;
+  readonly limits: Limits;
+  readonly restrictions: Restrictions;
+}
+
+function recordOfChange(accountId: bigint, id: bigint, { name, limits: to, restrictions }: Changed): AuditRecord {
+  const credits = (limit: bigint | null): string | null => (limit === null ? null : formatCredits(limit));
+  const detail = {
+    apiKeyId: id.toString(),
+    ...(name !== undefined && { name }),
+    ...(to.day !== undefined && { dailyLimit: credits(to.day) }),
+    ...(to.week !== undefined && { weeklyLimit: credits(to.week) }),
+    ...(to.month !== undefined && { monthlyLimit: credits(to.month) }),
+    ...recordOf(restrictions),
+  };
+  return { accountId, action: 'API_KEY_UPDATED', detail };
+}
+
+interface LimitOnly {
+  readonly brief: boolean;
+  readonly record: AuditRecord;
+}
+
 /** The hot path: limits of one key are often changed by programs. */
-async function limitOnly(ctx: ViewerContext, id: bigint, to: Limits, brief: boolean): Promise<KeyRow> {
+async function limitOnly(ctx: ViewerContext, id: bigint, to: Limits, { brief, record }: LimitOnly): Promise<KeyRow> {
   const { userId: accountId } = ctx.viewer;
   const values = [to.day, to.week, to.month];
   const set = values.map((value) => value !== undefined);
-  const parameters = [id, accountId, set, values.map((value) => value ?? null)];
+  const parameters = [id, accountId, set, values.map((value) => value ?? null), ...auditValues(ctx, record)];
   const now = ctx.now();
   const key = await singleStatement(ctx, async (db, publish) => {
     const [row] = brief

@@ -6,7 +6,6 @@ export const AUDIT_ACTIONS = {
   ACCOUNT_CREATED: 'The account was created.',
   EMAIL_VERIFIED: 'The e-mail address was confirmed.',
   SIGNED_IN: 'A session was opened.',
-  SIGN_IN_FAILED: 'Somebody tried to sign in and could not.',
   SESSION_REVOKED: 'A session was ended.',
   REFRESH_TOKEN_REUSED: 'A refresh token came back after its grace; its session was ended.',
   PASSWORD_CHANGED: 'The password was changed by who knew the old one.',
@@ -41,19 +40,33 @@ export interface AuditRecord {
   readonly detail?: Readonly<Record<string, string | boolean | null | readonly string[]>>;
 }
 
-const INSERT = sql(
-  'auditInsert',
-  `insert into audit_log (account_id, action, actor_id, key_id, session_id, address, detail)
-   values ($1, $2, $3, $4, $5::uuid, $6, $7::jsonb)`,
-);
+/**
+ * The statement that puts an action on record, for the one that does it: its values, `auditValues`, stand at the
+ * parameters from `$first` on.
+ * @param condition such as `from done`: nothing is put on record when that has no rows
+ */
+export function auditSql(first: number, condition = ''): string {
+  const types = ['bigint', 'text', 'bigint', 'bigint', 'uuid', 'text', 'jsonb'];
+  const values = types.map((type, index) => `$${first + index}::${type}`).join(', ');
+  return `insert into audit_log (account_id, action, actor_id, key_id, session_id, address, detail)
+   select ${values} ${condition}`;
+}
+
+const INSERT = sql('auditInsert', auditSql(1));
+
+type Actor = Pick<OperationContext, 'viewer' | 'clientAddress'>;
+
+/** Who, what, when and from where, as `auditSql` takes them. */
+export function auditValues(
+  { viewer, clientAddress }: Actor,
+  { accountId, action, detail = {} }: AuditRecord,
+): unknown[] {
+  const actor = viewer === null || viewer.userId === accountId ? null : viewer.userId;
+  const credential = [viewer?.keyId ?? null, viewer?.sessionId ?? null];
+  return [accountId, action, actor, ...credential, clientAddress, JSON.stringify(detail)];
+}
 
 /** Puts an action on record, in the transaction that does it: who, what, when and from where. */
-export async function audit(
-  tx: Sql,
-  { viewer, clientAddress }: Pick<OperationContext, 'viewer' | 'clientAddress'>,
-  { accountId, action, detail = {} }: AuditRecord,
-): Promise<void> {
-  const actor = viewer === null || viewer.userId === accountId ? null : viewer.userId;
-  const values = [viewer?.keyId ?? null, viewer?.sessionId ?? null, clientAddress, JSON.stringify(detail)];
-  await tx.query(INSERT, [accountId, action, actor, ...values]);
+export async function audit(tx: Sql, actor: Actor, entry: AuditRecord): Promise<void> {
+  await tx.query(INSERT, auditValues(actor, entry));
 }

@@ -1,35 +1,55 @@
 import type { Services, Viewer } from '../../context.ts';
 import { lookupHash, sha256 } from '../../crypto.ts';
 import { AppError, type RefusalCode } from '../../errors.ts';
+import { apiDenial, proxyDenial, REFUSED_FOR, type Denial, type KeyRules } from '../../keyRules.ts';
 import type { AuthenticatedKey } from '../../metering/session.ts';
+import type { Product } from '../../units.ts';
 import type { KeyActivity } from '../apiKeys/keyActivity.ts';
 import { createCredentialCache, type CachedOwner } from './credentialCache.ts';
-import { findKey, findSession } from './findCredential.ts';
+import { findKey, findSession, type FoundSession } from './findCredential.ts';
 import { verifyToken } from './tokens.ts';
 
-/** Answer to a username offered to the proxy. `keyId` when the refusal can be shown on a key. */
-export type ProxyAuthentication = { readonly key: AuthenticatedKey } | Refused;
+/**
+ * Answer to a username offered to the proxy. `denial`: the key is good, its connections are refused all the same.
+ * `keyId` when a refusal can be shown on a key.
+ */
+export type ProxyAuthentication = { readonly key: AuthenticatedKey; readonly denial?: Denial } | Refused;
+
+interface Refused {
+  readonly refusal: RefusalCode;
+  /** More precise than the catalogue's. */
+  readonly message?: string;
+  readonly keyId?: bigint;
+  /** With `THROTTLED`. */
+  readonly retryAfterSeconds?: number;
+}
 
 export interface Authenticator {
   /**
    * Who presents an API key or session token as bearer.
-   * @throws AppError UNAUTHENTICATED; THROTTLED after too many failures with keys of that prefix
+   * @throws AppError UNAUTHENTICATED; THROTTLED after too many failures with keys of that prefix; ACCOUNT_SUSPENDED;
+   *   ADDRESS_NOT_ALLOWED or INSUFFICIENT_SCOPE for a key whose rules keep it from the API
    */
   bearer(token: string, clientAddress: string): Promise<Viewer>;
   /**
    * Whose traffic it is: the username of the proxy is an API key, the password is not looked at.
-   * At once, and each time the same object, while the key is cached.
+   * At once while the key is cached, and then with the same `key` each time.
    */
-  proxyKey(username: string, clientAddress: string): ProxyAuthentication | Promise<ProxyAuthentication>;
+  proxyKey(
+    username: string,
+    clientAddress: string,
+    product: Product,
+  ): ProxyAuthentication | Promise<ProxyAuthentication>;
   close(): void;
 }
 
 interface Cached extends CachedOwner {
   readonly viewer: Viewer;
-  /** What the proxy is told. */
+  /** What the proxy is told of a key that nothing restricts. */
   readonly proxy: ProxyAuthentication;
-  /** Milliseconds since 1970 after which a session token is not accepted; Infinity for keys. */
-  readonly expiresAtMs: number;
+  /** What the key is restricted to; undefined: nothing. */
+  readonly rules: KeyRules | undefined;
+  readonly suspended: boolean;
 }
 
 const KEY = /^lpf_[0-9a-f]{32}$/;
@@ -46,13 +66,6 @@ export interface AuthenticatorOptions {
 }
 
 type Needs = Pick<Services, 'db' | 'events' | 'keys' | 'throttle' | 'now'>;
-interface Refused {
-  readonly refusal: RefusalCode;
-  readonly keyId?: bigint;
-  /** With `THROTTLED`. */
-  readonly retryAfterSeconds?: number;
-}
-type KeyOutcome = { readonly viewer: Viewer } | Refused;
 
 export function createAuthenticator(services: Needs, { cacheMs, activity }: AuthenticatorOptions): Authenticator {
   const cache = createCredentialCache<Cached>(services.events, cacheMs);
@@ -66,13 +79,10 @@ export function createAuthenticator(services: Needs, { cacheMs, activity }: Auth
   const presentKey = (secret: string, clientAddress: string): Cached | Promise<Cached | Refused> => {
     const lookup = lookupHash(services.keys, secret);
     let failure: Refused | undefined;
-    const check = async (): Promise<Cached | Refused> => {
-      const outcome = await checkKey(services, secret, lookup, clientAddress);
-      return 'viewer' in outcome ? cachedOf(outcome.viewer, Infinity) : outcome;
-    };
+    const check = (): Promise<Cached | Refused> => checkKey(services, secret, lookup, clientAddress);
     const found = cache.get(lookup.toString('hex'), async () => {
       const outcome = await check();
-      if ('viewer' in outcome) return outcome;
+      if (!('refusal' in outcome)) return outcome;
       failure = outcome;
       return undefined;
     });
@@ -80,45 +90,68 @@ export function createAuthenticator(services: Needs, { cacheMs, activity }: Auth
     return found.then(async (cached) => (cached === undefined ? (failure ?? check()) : used(cached)));
   };
 
-  const presentToken = async (token: string): Promise<Viewer> => {
+  const presentToken = async (token: string): Promise<Cached> => {
     const cached = await cache.get(sha256(token).toString('hex'), async () => {
       const claims = await verifyToken(services.keys, token, services.now());
       if (claims === undefined) return undefined;
-      const viewer = await findSession(services.db, claims.sessionId, claims.userId);
-      return viewer === undefined ? undefined : cachedOf(viewer, claims.expiresAtMs);
+      const found = await findSession(services.db, claims.sessionId, claims.userId);
+      return found === undefined ? undefined : cachedOf(found, claims.expiresAtMs);
     });
     if (cached === undefined || cached.expiresAtMs <= services.now().getTime()) throw new AppError('UNAUTHENTICATED');
-    return cached.viewer;
+    return cached;
   };
 
   return {
     async bearer(token, clientAddress) {
-      if (!token.startsWith('lpf_')) return presentToken(token);
-      const outcome = await presentKey(token, clientAddress);
-      if ('viewer' in outcome) return outcome.viewer;
-      if (outcome.refusal !== 'THROTTLED') throw new AppError('UNAUTHENTICATED');
-      const { retryAfterSeconds } = outcome;
+      const found = token.startsWith('lpf_') ? await presentKey(token, clientAddress) : await presentToken(token);
+      if (!('refusal' in found)) return admitted(found, clientAddress);
+      if (found.refusal !== 'THROTTLED') throw new AppError('UNAUTHENTICATED');
+      const { retryAfterSeconds } = found;
       throw new AppError('THROTTLED', retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
     },
-    proxyKey(username, clientAddress) {
+    proxyKey(username, clientAddress, product) {
       const outcome = presentKey(username, clientAddress);
-      return outcome instanceof Promise ? outcome.then(proxyAnswer) : outcome.proxy;
+      return outcome instanceof Promise
+        ? outcome.then((late) => proxyAnswer(late, clientAddress, product))
+        : proxyAnswer(outcome, clientAddress, product);
     },
     close: () => cache.close(),
   };
 }
 
-function cachedOf(viewer: Viewer, expiresAtMs: number): Cached {
-  const { userId: accountId, keyId, sessionId, lookup } = viewer;
-  const proxy: ProxyAuthentication =
-    keyId === null
-      ? { refusal: 'KEY_UNKNOWN' }
-      : { key: { keyId, accountId, ...(lookup === undefined ? {} : { lookup }) } };
-  return { accountId, keyId, sessionId, viewer, proxy, expiresAtMs };
+function cachedOf({ viewer, suspended }: FoundSession, expiresAtMs: number, rules?: KeyRules): Cached {
+  const { userId: accountId, keyId, sessionId } = viewer;
+  const proxy = keyId === null ? ({ refusal: 'KEY_UNKNOWN' } as const) : proxyOf({ ...viewer, keyId }, suspended);
+  return { accountId, keyId, sessionId, viewer, proxy, rules, suspended, expiresAtMs };
 }
 
-function proxyAnswer(outcome: Cached | Refused): ProxyAuthentication {
-  return 'refusal' in outcome ? outcome : outcome.proxy;
+function proxyOf(
+  { userId: accountId, keyId, lookup, rulesNo }: Viewer & { readonly keyId: bigint },
+  suspended: boolean,
+): ProxyAuthentication {
+  const key = {
+    keyId,
+    accountId,
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(rulesNo === undefined ? {} : { rulesNo }),
+  };
+  return suspended ? { key, denial: REFUSED_FOR.SUSPENDED } : { key };
+}
+
+/** @throws AppError when the API may not be called with this credential, or not from there */
+function admitted({ viewer, suspended, rules }: Cached, clientAddress: string): Viewer {
+  const denied = rules === undefined ? undefined : apiDenial(rules, clientAddress);
+  if (denied !== undefined) throw new AppError(denied);
+  if (suspended) throw new AppError('ACCOUNT_SUSPENDED');
+  return viewer;
+}
+
+function proxyAnswer(outcome: Cached | Refused, clientAddress: string, product: Product): ProxyAuthentication {
+  if ('refusal' in outcome) return outcome;
+  const { proxy, rules } = outcome;
+  if (rules === undefined || !('key' in proxy)) return proxy;
+  const denial = proxyDenial(rules, product, clientAddress);
+  return denial === undefined ? proxy : { key: proxy.key, denial };
 }
 
 function subjectOf(secret: string): string {
@@ -131,15 +164,17 @@ async function checkKey(
   secret: string,
   lookup: Buffer,
   clientAddress: string,
-): Promise<KeyOutcome> {
+): Promise<Cached | Refused> {
   const subject = subjectOf(secret);
   const retryAfterSeconds = await throttle.blockedFor(clientAddress, subject);
   if (retryAfterSeconds !== undefined) return { refusal: 'THROTTLED', retryAfterSeconds };
   const found = KEY.test(secret) ? await findKey(db, lookup) : undefined;
-  if (found !== undefined && !found.revoked) {
+  if (found?.ended === null) {
     await throttle.succeeded(clientAddress, subject);
-    return { viewer: found.viewer };
+    return cachedOf(found, found.expiresAtMs, found.rules);
   }
   await throttle.failed(clientAddress, subject);
-  return found === undefined ? { refusal: 'KEY_UNKNOWN' } : { refusal: 'KEY_REVOKED', keyId: found.viewer.keyId };
+  if (found === undefined) return { refusal: 'KEY_UNKNOWN' };
+  const { code, ...more } = REFUSED_FOR[found.ended];
+  return { refusal: code, ...more, keyId: found.viewer.keyId };
 }

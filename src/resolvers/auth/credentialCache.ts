@@ -9,9 +9,11 @@ export interface CachedOwner {
   readonly accountId: bigint;
   readonly keyId: bigint | null;
   readonly sessionId: string | null;
+  /** When the credential expires, in milliseconds since 1970; Infinity: never. */
+  readonly expiresAtMs: number;
 }
 
-/** Credentials that were found good lately; never balances, limits or usage. */
+/** Credentials that were found lately, with what they may do; never balances, limits or usage. */
 export interface CredentialCache<Entry extends CachedOwner> {
   /** Answers from memory, else by `load`; parallel loads of one credential are one. undefined is not kept. */
   get(name: string, load: () => Promise<Entry | undefined>): Promise<Entry | undefined> | Entry;
@@ -20,7 +22,8 @@ export interface CredentialCache<Entry extends CachedOwner> {
 
 /**
  * A bounded map from credential to owner. Entries go when `credentialsChanged` names them, at once
- * here and on every instance that hears of it, and in any case after `ttlMs` (asked for each).
+ * here and on every instance that hears of it, when the credential expires, and in any case after `ttlMs` (asked for
+ * each).
  */
 export function createCredentialCache<Entry extends CachedOwner>(
   events: Events,
@@ -45,7 +48,10 @@ export function createCredentialCache<Entry extends CachedOwner>(
   const loadOnce = async (name: string, load: () => Promise<Entry | undefined>): Promise<Entry | undefined> => {
     const started = generation;
     const entry = await load();
-    if (entry !== undefined && started === generation) entries.set(name, entry, { ttl: ttlMs() });
+    if (entry === undefined || started !== generation) return entry;
+    const ttl = Math.min(ttlMs(), entry.expiresAtMs - Date.now());
+    // A time to live of 0 would be for ever.
+    if (ttl >= 1) entries.set(name, entry, { ttl });
     return entry;
   };
   return {

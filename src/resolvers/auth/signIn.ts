@@ -4,14 +4,24 @@ import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
 import type { UserRow } from '../accounts/rows.ts';
-import { inTurn } from './inTurn.ts';
+import { audit } from '../audit/record.ts';
+import { transaction } from '../transaction.ts';
+import { attempt } from './attempt.ts';
 import { createSession, type OpenedSession } from './createSession.ts';
 import { normalizeEmail, verifyPassword } from './password.ts';
 
 const PASSWORD = sql(
   'passwordByEmail',
-  `select u.id, u.email_verified, c.secret from users u
+  `select u.id, c.secret from users u
    join credential c on c.user_id = u.id and c.kind = 'PASSWORD' where u.email = $1`,
+);
+
+// The lock keeps a reset from ending all sessions just before this one begins: it comes after, or the password is old.
+const STATE = sql(
+  'passwordOwnerState',
+  `select u.email_verified as "emailVerified", u.suspended_at is not null as suspended
+   from users u join credential c on c.user_id = u.id
+   where u.id = $1 and c.kind = 'PASSWORD' and c.secret = $2 for share of c`,
 );
 
 export interface SignedIn extends OpenedSession {
@@ -24,33 +34,37 @@ export interface SignInInput {
   readonly kind: Session['kind'];
 }
 
+interface Proof {
+  readonly id: bigint;
+  /** The hash that the password fits. */
+  readonly secret: string;
+}
+
 /**
  * Opens a session with e-mail address and password.
  * @throws AppError INVALID_CREDENTIALS, the same in words and time for unknown addresses and wrong
- *   passwords; EMAIL_NOT_VERIFIED, only after the right password; THROTTLED after too many failures
+ *   passwords; ACCOUNT_SUSPENDED and EMAIL_NOT_VERIFIED, only after the right password; THROTTLED after too
+ *   many failures
  */
 export async function signIn(ctx: OperationContext, { email, password, kind }: SignInInput): Promise<SignedIn> {
   const subject = normalizeEmail(email);
-  await requireAllowed(ctx, subject);
-  const userId = await inTurn(`${ctx.clientAddress} ${subject}`, () => provePassword(ctx, subject, password));
-  const session = await createSession(ctx, userId, kind);
-  return { ...session, user: await loadUser(ctx.db, userId) };
+  const { id, secret } = await attempt(ctx, subject, {
+    prove: () => provePassword(ctx, subject, password),
+    refusal: 'INVALID_CREDENTIALS',
+  });
+  const session = await transaction(ctx, async (tx) => {
+    const [state] = await tx.query<{ emailVerified: boolean; suspended: boolean }>(STATE, [id, secret]);
+    if (state === undefined) throw new AppError('INVALID_CREDENTIALS');
+    if (state.suspended) throw new AppError('ACCOUNT_SUSPENDED');
+    if (!state.emailVerified) throw new AppError('EMAIL_NOT_VERIFIED');
+    await audit(tx, ctx, { accountId: id, action: 'SIGNED_IN', detail: { by: 'PASSWORD', kind } });
+    return createSession({ ...ctx, db: tx }, id, kind);
+  });
+  return { ...session, user: await loadUser(ctx.db, id) };
 }
 
-async function provePassword(ctx: OperationContext, subject: string, password: string): Promise<bigint> {
-  await requireAllowed(ctx, subject);
-  const [row] = await ctx.db.query<{ id: bigint; email_verified: boolean; secret: string }>(PASSWORD, [subject]);
+async function provePassword(ctx: OperationContext, email: string, password: string): Promise<Proof | undefined> {
+  const [row] = await ctx.db.query<Proof>(PASSWORD, [email]);
   const fits = await verifyPassword(row?.secret, password);
-  if (row === undefined || !fits) {
-    await ctx.throttle.failed(ctx.clientAddress, subject);
-    throw new AppError('INVALID_CREDENTIALS');
-  }
-  await ctx.throttle.succeeded(ctx.clientAddress, subject);
-  if (!row.email_verified) throw new AppError('EMAIL_NOT_VERIFIED');
-  return row.id;
-}
-
-async function requireAllowed({ throttle, clientAddress }: OperationContext, subject: string): Promise<void> {
-  const retryAfterSeconds = await throttle.blockedFor(clientAddress, subject);
-  if (retryAfterSeconds !== undefined) throw new AppError('THROTTLED', { retryAfterSeconds });
+  return fits ? row : undefined;
 }

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 
 import { jwtVerify, SignJWT } from 'jose';
 
@@ -57,5 +57,29 @@ const GENERATION_BYTES = 4;
 export function signRefreshToken(keys: Keyring, sessionId: string, generation: number): string {
   const payload = Buffer.alloc(UUID_BYTES + GENERATION_BYTES, sessionId.replaceAll('-', ''), 'hex');
   payload.writeUInt32BE(generation, UUID_BYTES);
-  return Buffer.concat([payload, createHmac('sha256', keys.refresh).update(payload).digest()]).toString('base64url');
+  return Buffer.concat([payload, refreshSignature(keys, payload)]).toString('base64url');
+}
+
+/** What a refresh token says. */
+export interface RefreshClaims {
+  readonly sessionId: string;
+  readonly generation: number;
+}
+
+const REFRESH_TOKEN = /^[\w-]{70}$/;
+
+/** The claims of a refresh token of ours, whether it may still be exchanged or not; undefined for anything else. */
+export function readRefreshToken(keys: Keyring, token: string): RefreshClaims | undefined {
+  if (!REFRESH_TOKEN.test(token)) return undefined;
+  const bytes = Buffer.from(token, 'base64url');
+  const payload = bytes.subarray(0, UUID_BYTES + GENERATION_BYTES);
+  if (!timingSafeEqual(bytes.subarray(payload.length), refreshSignature(keys, payload))) return undefined;
+  const sessionId = payload
+    .toString('hex', 0, UUID_BYTES)
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return { sessionId, generation: payload.readUInt32BE(UUID_BYTES) };
+}
+
+function refreshSignature(keys: Keyring, payload: Buffer): Buffer {
+  return createHmac('sha256', keys.refresh).update(payload).digest();
 }

@@ -14,6 +14,8 @@ export interface StreamSource {
   follow(onAdvance: () => void): FeedReader;
   snapshot(): Promise<UsageSnapshot>;
   position(): Promise<Position>;
+  /** Whether the account is part of another: its numbers have come to their end. */
+  isOver(): Promise<boolean>;
   /** Least left of the key's windows; null when it has no limit. Only asked with `keyId`. */
   keyLeft(): Promise<bigint | null>;
 }
@@ -36,6 +38,8 @@ export class UsageStream {
   #wake: (() => void) | undefined;
   /** A resumed reader hears at once that it is connected, be it by a heartbeat. */
   #patienceMs = 0;
+  /** The last event told of a merge: of another account into this one, or of this one into another. */
+  #merged = false;
   #closed = false;
   #failure: Error | undefined;
 
@@ -101,6 +105,7 @@ export class UsageStream {
   async #next(): Promise<UsageStreamEvent | undefined> {
     const deadline = Date.now() + this.#patienceMs;
     this.#patienceMs = HEARTBEAT_MS;
+    if (this.#merged && (await this.#source.isOver())) this.close();
     const first = await this.#start();
     while (!this.#closed) {
       if (first !== undefined) return first;
@@ -149,6 +154,7 @@ export class UsageStream {
     const { event, scanned } = take(page.events, this.#seen ?? this.#scanned, this.#source.keyId);
     this.#scanned = scanned;
     if (event !== undefined) this.#seen = event.seq;
+    this.#merged = event?.__typename === 'UsageAdjustment' && event.kind === 'MERGE';
     return event;
   }
 

@@ -19,13 +19,15 @@ const SNAPSHOT = sql(
      select d.product, sum(d.up)::bigint as up, sum(d.down)::bigint as down, sum(d.amount)::bigint as amount
      from usage_day d where d.account_id = a.id and ($2::bigint is null or d.key_id = $2) group by d.product
    ) t on true
-   where a.id = $1`,
+   where a.id = $1 and a.status <> 2`,
 );
 
 const POSITION = sql(
   'usagePosition',
-  'select clock_timestamp() as now, seq, pruned_seq as "prunedSeq" from account where id = $1',
+  'select clock_timestamp() as now, seq, pruned_seq as "prunedSeq" from account where id = $1 and status <> 2',
 );
+
+const MERGED = sql('usageMerged', 'select 1 from account where id = $1 and status = 2');
 
 const KEY_METER = sql(
   'usageKeyMeter',
@@ -49,7 +51,12 @@ export interface Position {
   readonly prunedSeq: bigint;
 }
 
-/** @throws AppError NOT_FOUND when the account does not exist */
+/** Whether the account is part of another. */
+export async function isMerged(db: Sql, accountId: bigint): Promise<boolean> {
+  return (await db.query(MERGED, [accountId])).length > 0;
+}
+
+/** @throws AppError NOT_FOUND when the account does not exist, or is part of another */
 export async function readPosition(db: Sql, accountId: bigint): Promise<Position> {
   const [row] = await db.query<Position>(POSITION, [accountId]);
   if (row === undefined) throw new AppError('NOT_FOUND');
@@ -58,7 +65,7 @@ export async function readPosition(db: Sql, accountId: bigint): Promise<Position
 
 /**
  * @param keyId narrows totals and `remaining` to one key of the account; null: the whole account
- * @throws AppError NOT_FOUND when the account does not exist
+ * @throws AppError NOT_FOUND when the account does not exist, or is part of another
  */
 export async function readSnapshot(db: Sql, accountId: bigint, keyId: bigint | null): Promise<UsageSnapshot> {
   const rows = await db.query<SnapshotRow>(SNAPSHOT, [accountId, keyId]);

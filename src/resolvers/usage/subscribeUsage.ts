@@ -1,9 +1,10 @@
 import type { ViewerContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
+import { apiDenial, ENDED_FOR } from '../../keyRules.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
 import type { UsageStreamEvent } from './stream.ts';
 import { UsageStream } from './streamReader.ts';
-import { readKeyLeft, readPosition, readSnapshot } from './streamSql.ts';
+import { isMerged, readKeyLeft, readPosition, readSnapshot } from './streamSql.ts';
 
 /** Arguments of `subscription usage`. */
 export interface UsageArguments {
@@ -33,6 +34,7 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
       follow: (onAdvance) => live.follow(accountId, onAdvance),
       snapshot: () => readSnapshot(db, accountId, keyId),
       position: () => readPosition(db, accountId),
+      isOver: () => isMerged(db, accountId),
       keyLeft: async () => (keyId === null ? null : readKeyLeft(db, keyId)),
     },
     after === undefined ? undefined : BigInt(after),
@@ -44,13 +46,24 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
     throw error;
   }
   const subscription = new UsageSubscription(stream, dismiss);
-  subscription.endWith(live.watchCredential(viewer, () => stream.close(new AppError('CREDENTIAL_REVOKED'))));
+  const unwatch = live.watchCredential(
+    viewer,
+    (cause) => {
+      // The stream of an account that was merged into another ends by itself, after its last event.
+      if (cause !== 'MOVED') stream.close(new AppError(ENDED_FOR[cause]));
+    },
+    (rules) => {
+      const denied = apiDenial(rules, ctx.clientAddress);
+      if (denied !== undefined) stream.close(new AppError(denied));
+    },
+  );
+  subscription.endWith(unwatch);
   return subscription;
 }
 
 /**
  * A usage stream with what it holds: its place among the account's subscriptions, and the watch that
- * ends it with CREDENTIAL_REVOKED when its credential dies. A transport that executes events once for
+ * ends it, with CREDENTIAL_REVOKED for one, when its credential dies. A transport that executes events once for
  * many subscribers takes `stream` and keeps the rest with the subscriber.
  */
 export class UsageSubscription implements AsyncGenerator<UsageStreamEvent, void, void> {

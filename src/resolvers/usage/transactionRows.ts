@@ -36,7 +36,6 @@ const SUBTYPES = [
   { type: 'ADJUSTMENT', number: 1, subtype: 'CORRECTION', EN: 'Adjustment', FR: 'Ajustement' },
   { type: 'ADJUSTMENT', number: 2, subtype: 'WELCOME', EN: 'Welcome credit', FR: 'Crédit de bienvenue' },
   { type: 'ADJUSTMENT', number: 3, subtype: 'REVERSAL', EN: 'Reversal', FR: 'Annulation' },
-  { type: 'ADJUSTMENT', number: 4, subtype: 'TRANSFER', EN: 'Transfer', FR: 'Transfert' },
 ] as const;
 export type Subtype = (typeof SUBTYPES)[number]['subtype'];
 
@@ -50,7 +49,6 @@ export const ENTRY_TYPE = `case when kind in ('DEPOSIT', 'CONSUMPTION') then kin
 export const ENTRY_SUBTYPE = `case kind
   when 'DEPOSIT' then case when contra = 'CARD' then 2 when ref like 'eth:%' then 3 else 1 end
   when 'REVERSAL' then 3
-  when 'TRANSFER' then 4
   else case when contra = 'PROMO' then 2 else 1 end end`;
 
 export function subtypeOf(type: TransactionType, number: number): Subtype {

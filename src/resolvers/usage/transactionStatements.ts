@@ -1,13 +1,19 @@
 import { sql, type Statement } from '../../database/sql.ts';
 import { KEY_COLUMNS } from '../apiKeys/rows.ts';
+import { OWNERS, WITH_OWNERS } from './owners.ts';
 import { ENTRY_SUBTYPE, ENTRY_TYPE, type TransactionType } from './transactionRows.ts';
 
 /**
  * Transactions are ledger entries other than consumption, and usage hours, open or closed (a
- * closed hour and its entry are the same transaction under the same id).
+ * closed hour and its entry are the same transaction under the same id). Those of accounts that
+ * were merged into this one are among them, in place of the transfers that brought their sums.
  */
-const ENTRIES = `from ledger_entry where account_id = $1 and kind <> 'CONSUMPTION'`;
-const HOURS = 'from usage_hour where account_id = $1';
+const LISTED = `kind <> 'CONSUMPTION' and kind <> 'TRANSFER'`;
+const ENTRIES = `from ledger_entry where account_id = any(${OWNERS}) and ${LISTED}`;
+const HOURS = `from usage_hour where account_id = any(${OWNERS})`;
+/** The same of one of these accounts: each is read by its index, in order, no further than a page goes. */
+const OWN_ENTRIES = `from ledger_entry where account_id = owner.id and ${LISTED}`;
+const OWN_HOURS = 'from usage_hour where account_id = owner.id';
 
 const ENTRY_COLUMNS = `tx_id, at, ${ENTRY_TYPE} as type, ${ENTRY_SUBTYPE} as subtype_number, amount, ref,
   null::bigint as consumer_id, null::int as product`;
@@ -60,16 +66,17 @@ function pageText(shape: PageShape): string {
   const direction = shape.oldestFirst ? 'asc' : 'desc';
   // Each branch is cut to what the page can need before they are merged.
   const branch = (columns: string, from: string, at: string): string =>
-    `(select ${columns} ${from}${older === undefined ? '' : ` and (${at}, tx_id) < ${older}`}${
-      newer === undefined ? '' : ` and (${at}, tx_id) > ${newer}`
-    } order by ${at} ${direction}, tx_id ${direction} limit ${rows}::int${skipped === undefined ? '' : ` + ${skipped}::int`})`;
+    `select cut.* from owners owner cross join lateral (
+       select ${columns} ${from}${older === undefined ? '' : ` and (${at}, tx_id) < ${older}`}${
+         newer === undefined ? '' : ` and (${at}, tx_id) > ${newer}`
+       } order by ${at} ${direction}, tx_id ${direction} limit ${rows}::int${skipped === undefined ? '' : ` + ${skipped}::int`}) cut`;
   const branches = [
     ...(filters.entries === undefined
       ? []
-      : [branch(ENTRY_COLUMNS + (shape.brief ? '' : ENTRY_BYTES), ENTRIES + filters.entries, 'at')]),
+      : [branch(ENTRY_COLUMNS + (shape.brief ? '' : ENTRY_BYTES), OWN_ENTRIES + filters.entries, 'at')]),
     ...(filters.hours === undefined
       ? []
-      : [branch(HOUR_COLUMNS + (shape.brief ? '' : HOUR_BYTES), HOURS + filters.hours, 'hour')]),
+      : [branch(HOUR_COLUMNS + (shape.brief ? '' : HOUR_BYTES), OWN_HOURS + filters.hours, 'hour')]),
   ];
   const order = `at ${direction}, tx_id ${direction}`;
   const cut = `select * from (${branches.join(' union all ')}) listed order by ${order} limit ${rows}::int${
@@ -79,9 +86,9 @@ function pageText(shape: PageShape): string {
   const source = shape.totals ? 'totals left join page on true' : 'page';
   const select = `select ${shape.totals ? 'totals.*, ' : ''}page.*,`;
   if (shape.brief)
-    return `with ${totals}page as (${cut}) ${select} k.name as key_name
+    return `${WITH_OWNERS}, ${totals}page as (${cut}) ${select} k.name as key_name
      from ${source} left join api_key_profile k on k.id = page.consumer_id order by ${order}`;
-  return `with ${totals}page as (
+  return `${WITH_OWNERS}, ${totals}page as (
        select *, row_number() over (partition by consumer_id order by tx_id) = 1 as leads from (${cut}) cut)
      ${select} ${KEY_COLUMNS}
      from ${source}
@@ -126,10 +133,10 @@ function totalsText({ type, subtype, key }: PageShape, { entries, hours }: Filte
 /** One transaction by its id: $1 account, $2 id. */
 export const BY_ID = sql(
   'transactionById',
-  `select t.*, ${KEY_COLUMNS}
-   from (select ${ENTRY_COLUMNS}${ENTRY_BYTES} from ledger_entry where account_id = $1 and tx_id = $2 and kind <> 'CONSUMPTION'
+  `${WITH_OWNERS} select t.*, ${KEY_COLUMNS}
+   from (select ${ENTRY_COLUMNS}${ENTRY_BYTES} ${ENTRIES} and tx_id = $2
          union all
-         select ${HOUR_COLUMNS}${HOUR_BYTES} from usage_hour where account_id = $1 and tx_id = $2) t
+         select ${HOUR_COLUMNS}${HOUR_BYTES} ${HOURS} and tx_id = $2) t
    left join api_key_profile k on k.id = t.consumer_id
    left join api_key m on m.id = k.id`,
 );
@@ -137,11 +144,11 @@ export const BY_ID = sql(
 /** Sums by type and subtype: $1 account. */
 export const SUMMARY = sql(
   'transactionSummary',
-  `select type, subtype_number, count(*) as count, sum(amount)::bigint as total
+  `${WITH_OWNERS} select type, subtype_number, count(*) as count, sum(amount)::bigint as total
    from (select ${ENTRY_TYPE} as type, ${ENTRY_SUBTYPE} as subtype_number, amount
-         from ledger_entry where account_id = $1 and kind <> 'CONSUMPTION'
+         ${ENTRIES}
          union all
-         select 'CONSUMPTION', product::int, -amount from usage_hour where account_id = $1) t
+         select 'CONSUMPTION', product::int, -amount ${HOURS}) t
    group by type, subtype_number
    order by array_position(array['DEPOSIT', 'CONSUMPTION', 'ADJUSTMENT'], type), subtype_number`,
 );

@@ -2,6 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { windowStart } from '../../units.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
+import { OWNERS, WITH_OWNERS } from './owners.ts';
 import { PERIOD_COLUMNS, PERIOD_SUMS, periodOf, type PeriodColumns, type PeriodUsage } from './period.ts';
 
 export interface DayUsage extends PeriodUsage {
@@ -15,7 +16,7 @@ type DayColumns = PeriodColumns & { readonly date: string };
 const byDay = (name: string, filter: string) =>
   sql(
     name,
-    `select days.day::date as date, ${PERIOD_COLUMNS}, coalesce(deposits.amount, 0)::bigint as deposits
+    `${WITH_OWNERS} select days.day::date as date, ${PERIOD_COLUMNS}, coalesce(deposits.amount, 0)::bigint as deposits
    from generate_series($2::date::timestamp, $3::date::timestamp, interval '1 day') days(day)
    left join (
      select usage_day.day, ${PERIOD_SUMS} from usage_day
@@ -23,7 +24,7 @@ const byDay = (name: string, filter: string) =>
      group by 1) usage on usage.day = days.day::date
    left join (
      select (at at time zone 'UTC')::date as day, sum(amount) as amount from ledger_entry
-     where account_id = $1 and kind = 'DEPOSIT' and at >= ($2::date)::timestamp at time zone 'UTC'
+     where account_id = any(${OWNERS}) and kind = 'DEPOSIT' and at >= ($2::date)::timestamp at time zone 'UTC'
      group by 1) deposits on deposits.day = days.day::date
    order by days.day`,
   );

@@ -2,6 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { windowStart } from '../../units.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
+import { OWNERS, WITH_OWNERS } from './owners.ts';
 import { PERIOD_COLUMNS, PERIOD_SUMS, periodOf, type PeriodColumns, type PeriodUsage } from './period.ts';
 
 export interface HourUsage extends PeriodUsage {
@@ -16,16 +17,16 @@ type HourColumns = PeriodColumns & { readonly starts_at: Date };
 const byHour = (name: string, filter: string) =>
   sql(
     name,
-    `select hours.hour as starts_at, ${PERIOD_COLUMNS}, coalesce(deposits.amount, 0)::bigint as deposits
+    `${WITH_OWNERS} select hours.hour as starts_at, ${PERIOD_COLUMNS}, coalesce(deposits.amount, 0)::bigint as deposits
    from generate_series($2::timestamptz, $2::timestamptz + interval '23 hours', interval '1 hour') hours(hour)
    left join (
      select usage_hour.hour, ${PERIOD_SUMS} from usage_hour
-     where account_id = $1 and usage_hour.hour >= $2::timestamptz
+     where account_id = any(${OWNERS}) and usage_hour.hour >= $2::timestamptz
        and usage_hour.hour < $2::timestamptz + interval '24 hours'${filter}
      group by 1) usage on usage.hour = hours.hour
    left join (
      select date_trunc('hour', at, 'UTC') as hour, sum(amount) as amount from ledger_entry
-     where account_id = $1 and kind = 'DEPOSIT' and at >= $2::timestamptz
+     where account_id = any(${OWNERS}) and kind = 'DEPOSIT' and at >= $2::timestamptz
      group by 1) deposits on deposits.hour = hours.hour
    order by hours.hour`,
   );

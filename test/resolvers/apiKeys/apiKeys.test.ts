@@ -10,12 +10,13 @@ import { connectApiKeys, listApiKeys } from '../../../src/resolvers/apiKeys/list
 import { regenerateApiKey } from '../../../src/resolvers/apiKeys/regenerateApiKey.ts';
 import { revealApiKey } from '../../../src/resolvers/apiKeys/revealApiKey.ts';
 import { revokeApiKey } from '../../../src/resolvers/apiKeys/revokeApiKey.ts';
+import { rotateApiKey } from '../../../src/resolvers/apiKeys/rotateApiKey.ts';
 import { updateApiKey } from '../../../src/resolvers/apiKeys/updateApiKey.ts';
 import { windowState } from '../../../src/resolvers/accounts/windows.ts';
 import type { KeyRow } from '../../../src/resolvers/apiKeys/rows.ts';
 import { MAX_REVEALS } from '../../../src/throttle.ts';
 import { NANO, WINDOWS } from '../../../src/units.ts';
-import { makeAccount, openTestServices, type TestServices } from '../../harness/context.ts';
+import { makeAccount, openTestServices, recordsOf, viewerOf, type TestServices } from '../../harness/context.ts';
 
 let services: TestServices;
 beforeAll(async () => {
@@ -58,7 +59,7 @@ test('a secret is shown, can be revealed, and is nowhere in the database in clea
   }
 });
 
-test('reveals are logged without the secret, and throttled per account', async () => {
+test('reveals stand on record without the secret, never in the log, and are throttled per account', async () => {
   const { ctx, apiKey, secret } = await makeAccount(services);
   const other = await makeAccount(services);
   const lines: string[] = [];
@@ -76,11 +77,41 @@ test('reveals are logged without the secret, and throttled per account', async (
     retryAfterSeconds: expect.any(Number),
   });
   expect(await revealApiKey(other.ctx, other.apiKey.id)).toEqual({ secret: other.secret });
-  const audit = { event: 'apiKeyRevealed', keyId: apiKey.id.toString(), accountId: ctx.viewer.userId.toString() };
-  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
-    Array.from({ length: MAX_REVEALS }, () => expect.objectContaining({ ...audit, from: '127.0.0.1' })),
-  );
-  expect(lines.join('')).not.toContain(secret.slice(4));
+  const records = (await recordsOf(services, ctx.viewer.userId)).filter(({ action }) => action === 'API_KEY_REVEALED');
+  const record = { action: 'API_KEY_REVEALED', address: '127.0.0.1', detail: { apiKeyId: apiKey.id.toString() } };
+  expect(records).toEqual(Array.from({ length: MAX_REVEALS }, () => expect.objectContaining(record)));
+  expect(
+    JSON.stringify(records, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
+  ).not.toContain(secret.slice(4));
+  expect(lines).toEqual([]);
+});
+
+test('what is done to a key stands on record', async () => {
+  const { ctx, apiKey, user } = await makeAccount(services);
+  const asKey = { ...ctx, viewer: viewerOf(user, apiKey), clientAddress: '10.1.2.3' };
+  await updateApiKey(asKey, apiKey.id, { dailyLimit: NANO, weeklyLimit: null });
+  await updateApiKey(asKey, apiKey.id, { dailyLimit: 5n * NANO }, true);
+  await updateApiKey(asKey, apiKey.id, { name: 'renamed', scopes: ['READ'], allowedIps: ['10.0.0.0/8'] });
+  await updateApiKey(asKey, apiKey.id, { name: null });
+  await regenerateApiKey(asKey, apiKey.id);
+  await rotateApiKey(asKey, { id: apiKey.id, graceSeconds: 60 });
+  await revokeApiKey(asKey, apiKey.id);
+  await expect(updateApiKey(asKey, apiKey.id, { dailyLimit: NANO })).rejects.toMatchObject({ code: 'KEY_IS_REVOKED' });
+  const apiKeyId = apiKey.id.toString();
+  const by = { actor_id: null, key_id: apiKey.id, session_id: null, address: '10.1.2.3' };
+  expect((await recordsOf(services, user.id)).filter(({ action }) => action.startsWith('API_KEY'))).toEqual([
+    { ...by, action: 'API_KEY_CREATED', key_id: null, address: '127.0.0.1', detail: { apiKeyId, name: 'test' } },
+    { ...by, action: 'API_KEY_UPDATED', detail: { apiKeyId, dailyLimit: '1', weeklyLimit: null } },
+    { ...by, action: 'API_KEY_UPDATED', detail: { apiKeyId, dailyLimit: '5' } },
+    {
+      ...by,
+      action: 'API_KEY_UPDATED',
+      detail: { apiKeyId, name: 'renamed', scopes: ['READ'], allowedIps: ['10.0.0.0/8'] },
+    },
+    { ...by, action: 'API_KEY_REGENERATED', detail: { apiKeyId } },
+    { ...by, action: 'API_KEY_ROTATED', detail: { apiKeyId, graceSeconds: '60' } },
+    { ...by, action: 'API_KEY_REVOKED', detail: { apiKeyId, name: 'renamed' } },
+  ]);
 });
 
 test('an update leaves absent fields alone, clears on null, blocks on 0, and tells meters and streams', async () => {

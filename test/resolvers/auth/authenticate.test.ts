@@ -20,6 +20,13 @@ function open() {
   return { activity, auth };
 }
 
+/** What the proxy is told of a key that is revoked. */
+const revoked = ({ id: keyId }: { readonly id: bigint }) => ({
+  refusal: 'KEY_REVOKED',
+  message: 'The API key is revoked; use another one.',
+  keyId,
+});
+
 let addresses = 0;
 /** An address that has not failed yet. */
 const address = (): string => `127.1.0.${(addresses += 1)}`;
@@ -34,8 +41,13 @@ test('a key opens API and proxy for its account, and its use is noted', async ()
     sessionId: null,
     role: 'USER',
   });
-  expect(await auth.proxyKey(secret, address())).toEqual({
-    key: { keyId: apiKey.id, accountId: user.id, lookup: lookupHash(services.keys, secret).toString('hex') },
+  expect(await auth.proxyKey(secret, address(), 'SHARED')).toEqual({
+    key: {
+      keyId: apiKey.id,
+      accountId: user.id,
+      lookup: lookupHash(services.keys, secret).toString('hex'),
+      rulesNo: 1,
+    },
   });
   await activity.close();
   expect((await findApiKey(ctx, apiKey.id)).lastUsedAt).toBeInstanceOf(Date);
@@ -48,11 +60,15 @@ test('revoking and regenerating empty the cache at once, and the refusal names t
   const from = address();
   await auth.bearer(secret, from);
   const regenerated = await regenerateApiKey(ctx, apiKey.id);
-  expect(await auth.proxyKey(secret, from)).toEqual({ refusal: 'KEY_REVOKED', keyId: apiKey.id });
+  expect(await auth.proxyKey(secret, from, 'SHARED')).toEqual({
+    refusal: 'KEY_REVOKED',
+    message: 'This secret of the API key was replaced; use the new one.',
+    keyId: apiKey.id,
+  });
   await expect(auth.bearer(secret, from)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
-  expect(await auth.proxyKey(regenerated.secret, from)).toHaveProperty('key');
+  expect(await auth.proxyKey(regenerated.secret, from, 'SHARED')).toHaveProperty('key');
   await revokeApiKey(ctx, apiKey.id);
-  expect(await auth.proxyKey(regenerated.secret, from)).toEqual({ refusal: 'KEY_REVOKED', keyId: apiKey.id });
+  expect(await auth.proxyKey(regenerated.secret, from, 'SHARED')).toEqual(revoked(apiKey));
   activity.refused(apiKey.id, 'KEY_REVOKED');
   await activity.flush();
   expect(await findApiKey(ctx, apiKey.id)).toMatchObject({
@@ -68,8 +84,8 @@ test('a revocation while the key is being looked up is not overlooked', async ()
   const { ctx, apiKey, secret } = await makeAccount(services);
   const { auth, activity } = open();
   const from = address();
-  await Promise.all([auth.proxyKey(secret, from), revokeApiKey(ctx, apiKey.id)]);
-  expect(await auth.proxyKey(secret, from)).toEqual({ refusal: 'KEY_REVOKED', keyId: apiKey.id });
+  await Promise.all([auth.proxyKey(secret, from, 'SHARED'), revokeApiKey(ctx, apiKey.id)]);
+  expect(await auth.proxyKey(secret, from, 'SHARED')).toEqual(revoked(apiKey));
   await activity.close();
   auth.close();
 });
@@ -80,12 +96,12 @@ test('the 11th failure with one prefix is throttled, for that address and prefix
   const from = address();
   const guess = (): string => secret.slice(0, 8) + newApiKeySecret().slice(8);
   for (let failures = 0; failures < 10; failures += 1) {
-    expect(await auth.proxyKey(guess(), from)).toEqual({ refusal: 'KEY_UNKNOWN' });
+    expect(await auth.proxyKey(guess(), from, 'SHARED')).toEqual({ refusal: 'KEY_UNKNOWN' });
   }
-  expect(await auth.proxyKey(guess(), from)).toEqual({ refusal: 'THROTTLED', retryAfterSeconds: 900 });
+  expect(await auth.proxyKey(guess(), from, 'SHARED')).toEqual({ refusal: 'THROTTLED', retryAfterSeconds: 900 });
   await expect(auth.bearer(secret, from)).rejects.toMatchObject({ code: 'THROTTLED', retryAfterSeconds: 900 });
-  expect(await auth.proxyKey(secret, address())).toHaveProperty('key');
-  expect(await auth.proxyKey(newApiKeySecret(), from)).toEqual({ refusal: 'KEY_UNKNOWN' });
+  expect(await auth.proxyKey(secret, address(), 'SHARED')).toHaveProperty('key');
+  expect(await auth.proxyKey(newApiKeySecret(), from, 'SHARED')).toEqual({ refusal: 'KEY_UNKNOWN' });
   await activity.close();
   auth.close();
 });
@@ -94,7 +110,7 @@ test.each(['', 'x', 'lpf_', `lpf_${'G'.repeat(32)}`, `lpf_${'a'.repeat(33)}`, 'Ã
   'the username %j is no key',
   async (username) => {
     const { auth, activity } = open();
-    expect(await auth.proxyKey(username, address())).toEqual({ refusal: 'KEY_UNKNOWN' });
+    expect(await auth.proxyKey(username, address(), 'SHARED')).toEqual({ refusal: 'KEY_UNKNOWN' });
     await expect(auth.bearer(username, address())).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
     await activity.close();
     auth.close();

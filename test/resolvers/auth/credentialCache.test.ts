@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { localEvents } from '../../../src/events.ts';
 import { createCredentialCache, type CachedOwner } from '../../../src/resolvers/auth/credentialCache.ts';
 
-const owner: CachedOwner = { accountId: 1n, keyId: 2n, sessionId: null };
+const owner: CachedOwner = { accountId: 1n, keyId: 2n, sessionId: null, expiresAtMs: Infinity };
 
 test('a cache that may have missed a revocation believes nothing it knew', async () => {
   const events = localEvents((error) => expect.unreachable(String(error)));
@@ -22,9 +22,9 @@ test('a cache that may have missed a revocation believes nothing it knew', async
   cache.close();
 });
 
-const sessionA: CachedOwner = { accountId: 1n, keyId: null, sessionId: 'a' };
-const sessionB: CachedOwner = { accountId: 1n, keyId: null, sessionId: 'b' };
-const stranger: CachedOwner = { accountId: 9n, keyId: null, sessionId: 'c' };
+const sessionA: CachedOwner = { accountId: 1n, keyId: null, sessionId: 'a', expiresAtMs: Infinity };
+const sessionB: CachedOwner = { accountId: 1n, keyId: null, sessionId: 'b', expiresAtMs: Infinity };
+const stranger: CachedOwner = { accountId: 9n, keyId: null, sessionId: 'c', expiresAtMs: Infinity };
 const ofKey2 = { accountId: 1n, keyId: 2n, sessionId: null, revoked: true, lookups: [] };
 
 test.each([

@@ -1,0 +1,33 @@
+import type { Sql, SqlDatabase } from '../database/sql.ts';
+import { pruneRefusals } from '../resolvers/admin/refusals.ts';
+import { deleteUnconfirmed } from '../resolvers/accounts/deleteUnconfirmed.ts';
+import { deleteDeadSecrets } from '../resolvers/apiKeys/deleteDeadSecrets.ts';
+import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
+import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
+import type { Job } from './job.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Rows of one statement, so that none holds its locks for long. */
+const BATCH = 1_000;
+
+type Forget = (db: SqlDatabase, limit: number) => Promise<number>;
+
+function forgetting(name: string, pauseMs: number, forget: Forget): Job {
+  return {
+    name,
+    pauseMs,
+    async run({ db }) {
+      while ((await forget(db, BATCH)) === BATCH);
+    },
+  };
+}
+
+/** Deletes what nobody can use or ask for any more. */
+export const FORGETTING_JOBS: readonly Job[] = [
+  forgetting('forgetChallenges', MINUTE_MS, deleteChallenges),
+  forgetting('forgetRefusals', HOUR_MS, (db: Sql, limit) => pruneRefusals(db, new Date(), limit)),
+  forgetting('forgetSessions', HOUR_MS, deleteOverSessions),
+  forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),
+  forgetting('forgetUnconfirmedAccounts', HOUR_MS, deleteUnconfirmed),
+];

@@ -1,0 +1,21 @@
+import { sql, type Sql } from '../../database/sql.ts';
+import type { Publish } from '../transaction.ts';
+
+const END = sql(
+  'sessionsEnd',
+  `update session set revoked_at = clock_timestamp()
+   where user_id = $1 and revoked_at is null and id is distinct from $2::uuid`,
+);
+
+/** Ends every session of a user but one (null: every one); API keys work on. */
+export async function endSessions(
+  tx: Sql,
+  publish: Publish,
+  { userId, except }: { readonly userId: bigint; readonly except: string | null },
+): Promise<void> {
+  await tx.query(END, [userId, except]);
+  publish('credentialsChanged', {
+    ...{ accountId: userId, keyId: null, sessionId: null, sessionsBut: except },
+    ...{ revoked: true, lookups: [] },
+  });
+}

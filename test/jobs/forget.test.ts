@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import type { Sql } from '../../src/database/sql.ts';
+import { FORGETTING_JOBS } from '../../src/jobs/forget.ts';
+import type { JobContext } from '../../src/jobs/job.ts';
+import { rotateApiKey } from '../../src/resolvers/apiKeys/rotateApiKey.ts';
+import { signIn } from '../../src/resolvers/auth/signIn.ts';
+import { signUp } from '../../src/resolvers/auth/signUp.ts';
+import { check } from '../../src/resolvers/ledger/check.ts';
+import { contextOf, makeAccount, openTestServices, PASSWORD, type TestServices } from '../harness/context.ts';
+
+let services: TestServices;
+beforeAll(async () => void (services = await openTestServices()));
+afterAll(() => services[Symbol.asyncDispose]());
+
+function forget(name: string): Promise<void> {
+  const job = FORGETTING_JOBS.find((found) => found.name === name);
+  if (job === undefined) throw new Error(`no job ${name}`);
+  return job.run({ db: services.db } as unknown as JobContext, new AbortController().signal);
+}
+
+async function count(db: Sql, text: string, values: readonly unknown[]): Promise<number> {
+  const [row] = await db.query<{ count: number }>({ name: '', text: `select count(*)::int as count ${text}` }, values);
+  return row?.count ?? -1;
+}
+
+const change = (text: string, values: readonly unknown[]): Promise<unknown> =>
+  services.db.query({ name: '', text }, values);
+
+test('sessions that are over stay for 30 days', async () => {
+  const { user } = await makeAccount(services);
+  const input = { email: user.email ?? '', password: PASSWORD, kind: 'LPF' } as const;
+  for (let i = 0; i < 4; i += 1) await signIn(contextOf(services, null), input);
+  const age = `update session set expires_at = now() - $2::interval where id =
+    (select id from session where user_id = $1 and expires_at > now() limit 1)`;
+  await change(age, [user.id, '31 days']);
+  await change(age, [user.id, '29 days']);
+  await change(
+    `update session set revoked_at = now() - interval '31 days' where id =
+      (select id from session where user_id = $1 and expires_at > now() limit 1)`,
+    [user.id],
+  );
+  await forget('forgetSessions');
+  expect(await count(services.db, 'from session where user_id = $1', [user.id])).toBe(2);
+});
+
+test('replaced secrets stay for 90 days; those that work stay', async () => {
+  const { ctx, apiKey } = await makeAccount(services);
+  await rotateApiKey(ctx, { id: apiKey.id, graceSeconds: 0 });
+  await rotateApiKey(ctx, { id: apiKey.id, graceSeconds: 60 });
+  const dead = 'from api_key_secret where key_id = $1 and expires_at < now()';
+  expect(await count(services.db, dead, [apiKey.id])).toBe(1);
+  await forget('forgetSecrets');
+  expect(await count(services.db, 'from api_key_secret where key_id = $1', [apiKey.id])).toBe(3);
+  await change(
+    `update api_key_secret set expires_at = now() - interval '91 days' where key_id = $1 and expires_at < now()`,
+    [apiKey.id],
+  );
+  await forget('forgetSecrets');
+  expect(await count(services.db, 'from api_key_secret where key_id = $1', [apiKey.id])).toBe(2);
+});
+
+test('an account that nobody confirms frees its name and address after 7 days', async () => {
+  const anonymous = contextOf(services, null, '127.0.0.9');
+  const register = (name: string): Promise<unknown> =>
+    signUp(anonymous, { username: name, email: `${name}@example.com`, password: PASSWORD, language: 'EN' });
+  for (const name of ['forgotten', 'recent', 'credited', 'confirmed']) await register(name);
+  const { user } = await makeAccount(services);
+  const old = "update users set created_at = now() - interval '8 days' where username = any($1::text[]) or id = $2";
+  await change(old, [['forgotten', 'credited', 'confirmed'], user.id]);
+  await change("update users set email_verified = true where username = 'confirmed'", []);
+  await change(
+    `select ledger_post('gift', id, 'ADJUSTMENT', 'PROMO', 5, null, false, null) from users where username = 'credited'`,
+    [],
+  );
+  await forget('forgetUnconfirmedAccounts');
+  const left = 'from users where username = $1';
+  expect(await count(services.db, left, ['forgotten'])).toBe(0);
+  for (const name of ['recent', 'credited', 'confirmed']) expect(await count(services.db, left, [name])).toBe(1);
+  expect(await count(services.db, 'from users where id = $1', [user.id])).toBe(1);
+  await register('forgotten');
+  expect(await count(services.db, left, ['forgotten'])).toBe(1);
+  expect((await check(services.db)).violations).toEqual([]);
+});
+
+test('challenges and refusals are among what is forgotten', async () => {
+  expect(FORGETTING_JOBS.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['forgetChallenges', 'forgetRefusals']),
+  );
+  await forget('forgetChallenges');
+  await forget('forgetRefusals');
+});

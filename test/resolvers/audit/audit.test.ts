@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { sql } from '../../../src/database/sql.ts';
+import { adjustBalance } from '../../../src/resolvers/accounts/adjustBalance.ts';
+import { resetUsage } from '../../../src/resolvers/accounts/resetUsage.ts';
+import { updateLimits } from '../../../src/resolvers/accounts/updateLimits.ts';
+import { createSession } from '../../../src/resolvers/auth/createSession.ts';
+import { findAudit, listAudit, type AuditRow } from '../../../src/resolvers/audit/listAudit.ts';
+import { audit } from '../../../src/resolvers/audit/record.ts';
+import { merge } from '../../../src/resolvers/ledger/merge.ts';
+import { updateAlerts } from '../../../src/resolvers/settings/updateAlerts.ts';
+import { encodeNodeId } from '../../../src/schema/ids.ts';
+import { NANO } from '../../../src/units.ts';
+import {
+  contextOf,
+  makeAccount,
+  openTestServices,
+  run,
+  viewerOf,
+  type TestAccount,
+  type TestServices,
+} from '../../harness/context.ts';
+
+const SESSION = sql(
+  'testNewestSession',
+  'select id::text as id from session where user_id = $1 order by created_at desc',
+);
+
+let services: TestServices;
+let admin: TestAccount;
+beforeAll(async () => {
+  services = await openTestServices();
+  admin = await makeAccount(services, { role: 'ADMIN' });
+});
+afterAll(() => services[Symbol.asyncDispose]());
+
+const ofAccount = async ({ ctx, user }: TestAccount, args = {}): Promise<AuditRow[]> =>
+  (await listAudit(ctx, args, { accountId: user.id, action: null })).edges.map(({ node }) => node);
+
+test('what the operator does to an account is on record, once', async () => {
+  const account = await makeAccount(services, { credits: 5n * NANO });
+  const adjustment = { amount: -NANO / 2n, reason: 'refund', idempotencyKey: 'audit' };
+  const { transaction } = await adjustBalance(admin.ctx, account.user.id, adjustment);
+  await adjustBalance(admin.ctx, account.user.id, adjustment);
+  await expect(
+    adjustBalance(admin.ctx, account.user.id, { ...adjustment, amount: -100n * NANO, idempotencyKey: 'no' }),
+  ).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDIT' });
+  await resetUsage(admin.ctx, account.apiKey.id, 'WEEK');
+  const rows = await ofAccount(account, { first: 2 });
+  expect(rows.map(({ action, byOperator, detail }) => ({ action, byOperator, detail }))).toEqual([
+    { action: 'USAGE_RESET', byOperator: true, detail: { apiKey: String(account.apiKey.id), window: 'WEEK' } },
+    {
+      action: 'BALANCE_ADJUSTED',
+      byOperator: true,
+      detail: { amount: '-0.5', reason: 'refund', transaction: String(transaction.id) },
+    },
+  ]);
+  const actions = (await ofAccount(account)).map(({ action }) => action);
+  expect(actions.filter((action) => action === 'BALANCE_ADJUSTED')).toHaveLength(1);
+  const [created] = await ofAccount(account, { last: 1 });
+  expect(created).toMatchObject({
+    action: 'ACCOUNT_CREATED',
+    detail: { email: account.user.email, username: null, role: 'USER', credits: '5' },
+  });
+});
+
+test('what an account does itself is on record with credential and address', async () => {
+  const account = await makeAccount(services);
+  const byKey = { ...account.ctx, viewer: viewerOf(account.user, account.apiKey), clientAddress: '192.0.2.7' };
+  await updateLimits(byKey, { dailyLimit: 5n * NANO, weeklyLimit: null });
+  await updateLimits(byKey, {});
+  await createSession(account.ctx, account.user.id, 'GRAPHQL');
+  const [session] = await services.db.query<{ id: string }>(SESSION, [account.user.id]);
+  const sessionId = session?.id ?? '';
+  const bySession = { ...account.ctx, viewer: { ...account.ctx.viewer, sessionId }, clientAddress: '2001:db8::7' };
+  await updateAlerts(bySession, { alertThreshold: 0n });
+  const source = `{ viewer { user { auditLog(first: 2) { edges { node {
+    action byOperator operatorNumber accountNumber address apiKey { name } sessionId detail { name value } } } } } } }`;
+  const own = { byOperator: false, operatorNumber: null, accountNumber: String(account.user.id) };
+  expect((await run(byKey, source)).data).toEqual({
+    viewer: {
+      user: {
+        auditLog: {
+          edges: [
+            {
+              node: {
+                ...{ ...own, action: 'SETTINGS_UPDATED', address: '2001:db8::7', apiKey: null },
+                sessionId: encodeNodeId('Session', sessionId),
+                detail: [{ name: 'alertThreshold', value: '0' }],
+              },
+            },
+            {
+              node: {
+                ...{
+                  ...own,
+                  action: 'LIMITS_UPDATED',
+                  address: '192.0.2.7',
+                  apiKey: { name: 'test' },
+                  sessionId: null,
+                },
+                detail: [
+                  { name: 'dailyLimit', value: '5' },
+                  { name: 'weeklyLimit', value: null },
+                ],
+              },
+            },
+          ],
+        },
+      },
+    },
+  });
+});
+
+test('customers learn that it was the operator, and no more; operators who', async () => {
+  const account = await makeAccount(services);
+  const byAdmin = { ...admin.ctx, viewer: viewerOf(admin.user, admin.apiKey), clientAddress: '198.51.100.1' };
+  await resetUsage(byAdmin, account.apiKey.id, 'DAY');
+  const [seen] = await ofAccount(account, { first: 1 });
+  expect(seen).toMatchObject({ byOperator: true, actorId: null, address: null, apiKey: null, sessionId: null });
+  const asAdmin = (await listAudit(admin.ctx, { first: 1 }, { accountId: account.user.id, action: null })).edges[0]
+    ?.node;
+  expect(asAdmin).toMatchObject({ byOperator: true, actorId: admin.user.id, address: '198.51.100.1' });
+  expect(asAdmin?.apiKey?.id).toBe(admin.apiKey.id);
+  const id = seen?.id ?? 0n;
+  expect(await findAudit(account.ctx, id)).toEqual(seen);
+  expect(await findAudit(admin.ctx, id)).toEqual(asAdmin);
+  const stranger = await makeAccount(services);
+  expect(await findAudit(stranger.ctx, id)).toBeNull();
+  expect(await findAudit(contextOf(services, null), id)).toBeNull();
+  const node = 'query ($id: ID!) { node(id: $id) { ... on AuditEntry { action address } } }';
+  const variables = { id: encodeNodeId('AuditEntry', id) };
+  expect(await run(account.ctx, node, variables)).toEqual({ data: { node: { action: 'USAGE_RESET', address: null } } });
+  expect((await run(stranger.ctx, node, variables)).errors?.[0]?.originalError).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('the record of merged accounts is read by the one they went into, page by page', async () => {
+  const [from, into] = [await makeAccount(services), await makeAccount(services)];
+  for (let n = 1; n <= 5; n += 1) {
+    const { ctx, user } = n % 2 === 0 ? from : into;
+    const detail = { n: String(n), list: ['a', 'b'], flag: true, none: null };
+    await services.db.transaction((tx) => audit(tx, ctx, { accountId: user.id, action: 'EMAIL_VERIFIED', detail }));
+  }
+  const page = async (args: object) => {
+    const filter = { accountId: into.user.id, action: 'EMAIL_VERIFIED' } as const;
+    const { edges, pageInfo } = await listAudit(into.ctx, args, filter);
+    return { shown: edges.map(({ node }) => Number(node.detail['n'])), ...pageInfo };
+  };
+  expect((await page({})).shown).toEqual([5, 3, 1]);
+  await services.db.transaction((tx) => merge(tx, from.user.id, into.user.id));
+  expect((await page({})).shown).toEqual([5, 4, 3, 2, 1]);
+  const first = await page({ first: 2 });
+  expect(first).toMatchObject({ shown: [5, 4], hasNextPage: true, hasPreviousPage: false });
+  expect(await page({ first: 2, after: first.endCursor })).toMatchObject({ shown: [3, 2], hasNextPage: true });
+  const last = await page({ last: 2 });
+  expect(last).toMatchObject({ shown: [2, 1], hasNextPage: false, hasPreviousPage: true });
+  expect(await page({ last: 2, before: last.startCursor })).toMatchObject({ shown: [4, 3] });
+  const { data } = await run(
+    into.ctx,
+    `{ viewer { user { auditLog(action: EMAIL_VERIFIED, first: 1) { edges { node {
+    detail { name value } } } } } } }`,
+  );
+  expect(data).toMatchObject({
+    viewer: {
+      user: {
+        auditLog: {
+          edges: [
+            {
+              node: {
+                detail: expect.arrayContaining([
+                  { name: 'list', value: 'a, b' },
+                  { name: 'flag', value: 'true' },
+                  { name: 'none', value: null },
+                ]) as unknown,
+              },
+            },
+          ],
+        },
+      },
+    },
+  });
+});
+
+test('operators read all of it', async () => {
+  const source = `query ($user: ID) { auditLog(userId: $user, action: ACCOUNT_CREATED) { edges { node {
+    accountNumber operatorNumber } } } }`;
+  const account = await makeAccount(services);
+  const one = { accountNumber: String(account.user.id), operatorNumber: '0' };
+  const own = await run(admin.ctx, source, { user: encodeNodeId('User', account.user.id) });
+  expect(own).toEqual({ data: { auditLog: { edges: [{ node: one }] } } });
+  const { data } = await run(admin.ctx, source);
+  const { edges } = (data as { auditLog: { edges: unknown[] } }).auditLog;
+  expect(edges[0]).toEqual({ node: one });
+  expect(edges.length).toBeGreaterThan(3);
+});
+
+test('nothing on record is changed or deleted', async () => {
+  for (const [name, text] of [
+    ['testAuditUpdate', `update audit_log set action = 'SIGNED_IN'`],
+    ['testAuditDelete', 'delete from audit_log'],
+    ['testAuditTruncate', 'truncate audit_log'],
+  ] as const)
+    await expect(services.db.query(sql(name, text))).rejects.toThrow(/what was done stays on record/);
+});
