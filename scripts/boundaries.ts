@@ -81,6 +81,7 @@ const MODULES: Readonly<Record<string, Module>> = {
       'fastRelay',
       'negotiation',
       'socks5',
+      'username',
       'answers',
       'httpAnswers',
       'httpConnect',
@@ -98,7 +99,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Runs in threads of its own; the main thread takes its messages, its listeners and what a crash leaves behind.
   fastRelay: {
     path: 'src/proxy/relay/fast/',
-    may: ['negotiation', 'answers', 'socks5', 'addresses'],
+    may: ['negotiation', 'answers', 'socks5', 'username', 'addresses'],
     types: ['proxy', 'session', 'errors'],
     packages: ['node:*', 'koffi'],
   },
@@ -106,6 +107,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   httpConnect: leaf('src/proxy/httpConnect.ts', ['node:net'], ['socks5']),
   answers: { path: 'src/proxy/answers.ts', may: ['socks5', 'errors'], types: ['proxy'], packages: [] },
   httpAnswers: leaf('src/proxy/httpAnswers.ts', ['node:http'], ['answers', 'httpConnect', 'errors']),
+  username: leaf('src/proxy/username.ts'),
   socks5: leaf('src/proxy/socks5.ts', ['node:net'], ['addresses']),
   exitConfig: leaf('src/proxy/exits/config.ts', ['node:net'], ['addresses']),
   metering: {

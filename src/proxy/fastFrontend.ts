@@ -75,6 +75,10 @@ export class FastFrontend implements Frontend {
     this.#seats = [];
   }
 
+  forget(): void {
+    for (const seat of this.#seats) seat.forget();
+  }
+
   get counts(): FrontendCounts {
     const sum = (figure: (seat: WorkerSeat) => number): number =>
       this.#seats.reduce((total, seat) => total + figure(seat), 0);

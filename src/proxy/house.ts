@@ -73,5 +73,7 @@ export interface Frontend {
    * then cuts them. Afterwards nothing is left.
    */
   drain(timeoutMs: number): Promise<void>;
+  /** A key has stopped working: what was found good before is judged again. */
+  forget(): void;
   readonly counts: FrontendCounts;
 }

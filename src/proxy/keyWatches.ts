@@ -18,6 +18,9 @@ export const UNWATCHED: WatchKey = () => () => undefined;
 interface Watch<Connection> {
   readonly connections: Set<Connection>;
   readonly stop: () => void;
+  /** When the last connection left. */
+  idleSince: number;
+  timer: NodeJS.Timeout | undefined;
 }
 
 /** What becomes of the connections of a watched key. */
@@ -26,17 +29,22 @@ export interface Verdicts<Connection> {
   judge(connection: Connection, rules: KeyRules): Denial | undefined;
   /** Called for every connection whose secret has stopped working, or that the rules forbid. */
   end(connection: Connection, keyId: bigint, why: Denial): void;
+  /** Called at once when a watched secret has stopped working, before its connections are ended. */
+  stopped(): void;
 }
 
 /** Watches secrets, each once for all connections that one answer of the authenticator (one object) has opened. */
 export class KeyWatches<Connection> {
   readonly #watchKey: WatchKey;
   readonly #verdicts: Verdicts<Connection>;
+  readonly #lingerMs: number;
   readonly #watches = new Map<AuthenticatedKey, Watch<Connection>>();
 
-  constructor(watchKey: WatchKey, verdicts: Verdicts<Connection>) {
+  /** @param lingerMs for which a secret is still watched when its last connection has left */
+  constructor(watchKey: WatchKey, verdicts: Verdicts<Connection>, lingerMs = 0) {
     this.#watchKey = watchKey;
     this.#verdicts = verdicts;
+    this.#lingerMs = lingerMs;
   }
 
   add(connection: Connection, key: AuthenticatedKey): void {
@@ -47,6 +55,28 @@ export class KeyWatches<Connection> {
   remove(connection: Connection, key: AuthenticatedKey): void {
     const watch = this.#watches.get(key);
     if (watch === undefined || !watch.connections.delete(connection) || watch.connections.size > 0) return;
+    watch.idleSince = performance.now();
+    this.#linger(key, watch);
+  }
+
+  /** Watches nothing more. */
+  close(): void {
+    for (const [key, watch] of this.#watches) this.#stop(key, watch);
+  }
+
+  /** Stops when the time is over and nobody has come; one timer serves all who come and leave meanwhile. */
+  #linger(key: AuthenticatedKey, watch: Watch<Connection>): void {
+    if (watch.timer !== undefined || watch.connections.size > 0) return;
+    const left = watch.idleSince + this.#lingerMs - performance.now();
+    if (left <= 0) return this.#stop(key, watch);
+    watch.timer = setTimeout(() => {
+      watch.timer = undefined;
+      this.#linger(key, watch);
+    }, left).unref();
+  }
+
+  #stop(key: AuthenticatedKey, watch: Watch<Connection>): void {
+    clearTimeout(watch.timer);
     watch.stop();
     this.#watches.delete(key);
   }
@@ -56,6 +86,7 @@ export class KeyWatches<Connection> {
     const connections = new Set<Connection>();
     const die = (why: Denial): void => {
       // Whoever comes with the secret from now on is watched anew.
+      clearTimeout(watch.timer);
       this.#watches.delete(key);
       for (const connection of connections) this.#verdicts.end(connection, keyId, why);
     };
@@ -66,8 +97,12 @@ export class KeyWatches<Connection> {
       }
     };
     // Later: an operation that revokes here closes the connections itself, and says how many there were.
-    const stop = this.#watchKey(key, (why) => void setImmediate(die, why), obey);
-    const watch: Watch<Connection> = { connections, stop };
+    const onDead = (why: Denial): void => {
+      this.#verdicts.stopped();
+      setImmediate(die, why);
+    };
+    const stop = this.#watchKey(key, onDead, obey);
+    const watch: Watch<Connection> = { connections, stop, idleSince: 0, timer: undefined };
     this.#watches.set(key, watch);
     return watch;
   }

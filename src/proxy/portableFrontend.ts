@@ -75,6 +75,10 @@ export class PortableFrontend implements Frontend {
     clearTimeout(deadline);
   }
 
+  forget(): void {
+    // It judges every key itself.
+  }
+
   get counts(): FrontendCounts {
     const { size: connections, handshakes, tunnels } = this.#registry;
     return { connections, handshakes, tunnels, accepted: this.#accepted, paused: this.#paused, crashes: 0 };

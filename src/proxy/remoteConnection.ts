@@ -67,7 +67,10 @@ export class RemoteConnection implements Member {
   /** The worker asks whether the username is good. */
   authenticate(username: string): void {
     this.#judge(username, (answer) => {
-      if (answer !== undefined && 'key' in answer) return this.#remote.order(['AUTHENTICATED', this.#id]);
+      if (answer !== undefined && 'key' in answer) {
+        // Nobody watches the key of a client who was denied, or was one too many.
+        return this.#remote.order(['AUTHENTICATED', this.#id, this.#denial === undefined]);
+      }
       if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
       this.#remote.order(['DENIED', this.#id]);
     });
@@ -82,7 +85,7 @@ export class RemoteConnection implements Member {
     }
     this.#judge(username, (answer) => {
       if (answer !== undefined && 'key' in answer) void this.#serve(answer.key, host, port);
-      else this.#disappoint(username, answer);
+      else this.#disappoint(answer);
     });
   }
 
@@ -117,8 +120,8 @@ export class RemoteConnection implements Member {
   }
 
   /** The worker has told the client that the key is good, which it is no more. */
-  #disappoint(username: string, answer: Refused | undefined): void {
-    this.#remote.order(['FORGET', username]);
+  #disappoint(answer: Refused | undefined): void {
+    this.#remote.order(['FORGET']);
     if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
     const refusal: Refusal = answer === undefined ? { code: 'SERVICE_UNAVAILABLE' } : refusalOf(answer);
     this.#remote.order(['REFUSE', this.#id, { refusal }]);

@@ -11,7 +11,8 @@ import { Journey } from './exits/journey.ts';
 import { ExitPool } from './exits/pool.ts';
 import type { Frontend, FrontendCounts, House, Member, ProxyProduct } from './house.ts';
 import { KeyMembers } from './keyMembers.ts';
-import { KeyWatches, UNWATCHED, type WatchKey } from './keyWatches.ts';
+import { KeyWatches, UNWATCHED, type Verdicts, type WatchKey } from './keyWatches.ts';
+import { BELIEVED_MS } from './relay/fast/goodNames.ts';
 
 /** Descriptors the connections may take; 500 of the usual 20,000 are left for everything else. */
 const MAX_DESCRIPTORS = 19_500;
@@ -95,13 +96,16 @@ class ProxyServer implements Proxy {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#members = new KeyMembers(options.limits.maxConnectionsPerKey);
-    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, {
+    const verdicts: Verdicts<Member> = {
       judge: (member, rules) => member.denialBy(rules),
       end: (member, keyId, { code, message }) => {
         this.#refused(code, keyId, message);
         member.abort();
       },
-    });
+      stopped: () => this.#frontend?.forget(),
+    };
+    // Relay workers believe in a key for so long after its last connection.
+    this.#watches = new KeyWatches(options.watchKey ?? UNWATCHED, verdicts, BELIEVED_MS);
     const { SHARED, DEDICATED } = options.exits ?? { SHARED: DIRECTLY, DEDICATED: DIRECTLY };
     const watch = ({ id, state, lastError }: ExitStats): void => {
       if (state === 'HEALTHY') options.log.info({ exit: id }, 'an exit works again');
@@ -140,6 +144,7 @@ class ProxyServer implements Proxy {
   }
 
   closeKey(keyId: bigint, reason: RefusalCode): number {
+    this.#frontend?.forget();
     const members = this.#members.of(keyId);
     for (const member of members) member.abort();
     if (members.length > 0) this.#refused(reason, keyId);
@@ -148,6 +153,7 @@ class ProxyServer implements Proxy {
 
   async drain(timeoutMs: number): Promise<void> {
     await this.#frontend?.drain(timeoutMs);
+    this.#watches.close();
   }
 
   get stats(): ProxyStats {

@@ -82,6 +82,11 @@ export class WorkerSeat implements Remote {
     this.#authenticated++;
   }
 
+  /** A key may not be good any more. */
+  forget(): void {
+    this.order(['FORGET']);
+  }
+
   drain(): void {
     this.#draining = true;
     clearTimeout(this.#replacement);

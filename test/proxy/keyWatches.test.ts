@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import type { Denial, KeyRules } from '../../src/keyRules.ts';
 import { KeyWatches } from '../../src/proxy/keyWatches.ts';
@@ -10,8 +10,11 @@ const KEY = { keyId: 7n, accountId: 1n };
 const REPLACED: Denial = { code: 'KEY_REVOKED', message: 'replaced' };
 const RULES: KeyRules = { no: 2, scopes: ['PROXY'], networks: [], products: ['SHARED'] };
 
+/** Among the watches that were given up: a secret has stopped working. */
+const STOPPED = -1;
+
 /** Connections are named; the rules forbid those whose name begins with `x`. */
-function startWatches() {
+function startWatches(lingerMs?: number) {
   const running: { die: () => void; obey: (rules: KeyRules) => void }[] = [];
   const dead: string[] = [];
   const stopped: number[] = [];
@@ -23,7 +26,9 @@ function startWatches() {
     {
       judge: (connection) => (connection.startsWith('x') ? { code: 'NOT_ALLOWED' } : undefined),
       end: (connection, keyId, { code }) => dead.push(`${connection} of ${keyId}: ${code}`),
+      stopped: () => stopped.push(STOPPED),
     },
+    lingerMs,
   );
   return { watches, running, dead, stopped };
 }
@@ -66,4 +71,28 @@ test('new rules end the connections that they forbid, and no other', () => {
   for (const connection of ['a', 'x1', 'b', 'x2']) watches.add(connection, KEY);
   running[0]?.obey(RULES);
   expect(dead).toEqual(['x1 of 7: NOT_ALLOWED', 'x2 of 7: NOT_ALLOWED']);
+});
+
+test('a secret is watched for a while after its last connection, and dies then too', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    const { watches, running, stopped } = startWatches(100);
+    watches.add('a', KEY);
+    watches.remove('a', KEY);
+    vi.advanceTimersByTime(60);
+    watches.add('b', KEY);
+    watches.remove('b', KEY);
+    vi.advanceTimersByTime(99);
+    expect([running.length, stopped]).toEqual([1, []]);
+    vi.advanceTimersByTime(1);
+    expect(stopped).toEqual([0]);
+    watches.add('c', KEY);
+    watches.remove('c', KEY);
+    running[1]?.die();
+    expect(stopped).toEqual([0, STOPPED]);
+    watches.close();
+    expect([stopped, vi.getTimerCount()]).toEqual([[0, STOPPED, 1], 0]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -20,7 +20,7 @@ export interface Hub extends FlowTools {
   /** Gives a flow its turn, soon. */
   queue(flow: Flow): void;
   report(report: Report): void;
-  /** Whether the username was good a moment ago. */
+  /** Whether the key was good a moment ago, and its flags are right. */
   knows(username: string, product: number): boolean;
   learn(username: string, product: number): void;
   /** A tunnel begins. */

@@ -83,11 +83,15 @@ export class Link implements Timed, TunnelOwner {
     }
   }
 
-  /** The main thread has judged the key. */
-  judged(good: boolean): void {
+  /** The main thread has found the key bad. */
+  denied(): void {
+    if (this.#stage === 'JUDGED') this.#finish(NOT_AUTHENTICATED);
+  }
+
+  /** The main thread has found the key good. @param lasting others may be believed who present it */
+  authenticated(lasting: boolean): void {
     if (this.#stage !== 'JUDGED') return;
-    if (!good) return this.#finish(NOT_AUTHENTICATED);
-    this.#hub.learn(this.#username, this.#product);
+    if (lasting) this.#hub.learn(this.#username, this.#product);
     this.#stage = 'NEGOTIATING';
     this.#client.send(AUTHENTICATED);
     this.#advance();

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 
 import type { LeaseCells } from '../../../metering/session.ts';
+import { parseUsername } from '../../username.ts';
 import { Acceptor, type Accepted } from './acceptor.ts';
 import { Descriptors } from './descriptors.ts';
 import type { Flow } from './flow.ts';
@@ -101,11 +102,12 @@ export class Loop implements Hub {
   }
 
   knows(username: string, product: number): boolean {
-    return this.#names.has(username, product, this.now);
+    const parsed = parseUsername(username);
+    return 'flags' in parsed && this.#names.has(parsed.key, product, this.now);
   }
 
   learn(username: string, product: number): void {
-    this.#names.add(username, product, this.now);
+    this.#names.add(parseUsername(username).key, product, this.now);
   }
 
   relaying(): void {
@@ -187,7 +189,7 @@ export class Loop implements Hub {
   #obey(order: Order): void {
     const kind = order[0];
     if (kind === 'SLAB') this.#slabs[order[1]] = order[2];
-    else if (kind === 'FORGET') this.#names.forget(order[1], FAST_PRODUCTS.length);
+    else if (kind === 'FORGET') this.#names.forget();
     else if (kind === 'DRAIN') this.#drain();
     else if (kind === 'ABORT_ALL') for (const link of this.#links.all()) link.abort();
     // Nothing is being spent while orders are read: from here on the lower value is the one that counts.
@@ -198,8 +200,8 @@ export class Loop implements Hub {
   #obeyFor(order: LinkOrder): void {
     const link = this.#links.find(order[1]);
     if (link === undefined) return;
-    if (order[0] === 'AUTHENTICATED') link.judged(true);
-    else if (order[0] === 'DENIED') link.judged(false);
+    if (order[0] === 'AUTHENTICATED') link.authenticated(order[2]);
+    else if (order[0] === 'DENIED') link.denied();
     else if (order[0] === 'REFUSE') link.refused(order[2]);
     else if (order[0] === 'GRANTED') link.granted();
     else if (order[0] === 'ABORT') link.abort();

@@ -36,7 +36,8 @@ export type Report =
 
 /** Main thread → worker. */
 export type Order =
-  | readonly [kind: 'AUTHENTICATED', id: number]
+  /** The key is good; `lasting`: it may be believed a while for others who present it. */
+  | readonly [kind: 'AUTHENTICATED', id: number, lasting: boolean]
   | readonly [kind: 'DENIED', id: number]
   /** A block of cells that connections will lie in. */
   | readonly [kind: 'SLAB', slab: number, cells: LeaseCells]
@@ -49,8 +50,8 @@ export type Order =
   | readonly [kind: 'LOWERED', id: number]
   /** Cut both sides at once. */
   | readonly [kind: 'ABORT', id: number]
-  /** The username may not be good any more. */
-  | readonly [kind: 'FORGET', username: string]
+  /** A key that was good may not be good any more. */
+  | readonly [kind: 'FORGET']
   /** Accept nothing more, let tunnels end, and then end. */
   | readonly [kind: 'DRAIN']
   /** Cut all that is left. */
