@@ -82,6 +82,7 @@ const MODULES: Readonly<Record<string, Module>> = {
       'negotiation',
       'socks5',
       'username',
+      'upstreams',
       'answers',
       'httpAnswers',
       'httpConnect',
@@ -99,7 +100,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Runs in threads of its own; the main thread takes its messages, its listeners and what a crash leaves behind.
   fastRelay: {
     path: 'src/proxy/relay/fast/',
-    may: ['negotiation', 'answers', 'socks5', 'username', 'addresses'],
+    may: ['negotiation', 'answers', 'socks5', 'username', 'upstreams', 'addresses'],
     types: ['proxy', 'session', 'errors'],
     packages: ['node:*', 'koffi'],
   },
@@ -107,6 +108,19 @@ const MODULES: Readonly<Record<string, Module>> = {
   httpConnect: leaf('src/proxy/httpConnect.ts', ['node:net'], ['socks5']),
   answers: { path: 'src/proxy/answers.ts', may: ['socks5', 'errors'], types: ['proxy'], packages: [] },
   httpAnswers: leaf('src/proxy/httpAnswers.ts', ['node:http'], ['answers', 'httpConnect', 'errors']),
+  upstreams: {
+    path: 'src/proxy/exits/attempt.ts',
+    may: ['upstreamConnect', 'upstreamSocks'],
+    types: ['proxy', 'exitConfig'],
+    packages: [],
+  },
+  upstreamConnect: { path: 'src/proxy/exits/connectClient.ts', may: [], types: ['proxy'], packages: ['node:net'] },
+  upstreamSocks: {
+    path: 'src/proxy/exits/socksClient.ts',
+    may: ['addresses', 'socks5'],
+    types: ['proxy'],
+    packages: [],
+  },
   username: leaf('src/proxy/username.ts'),
   socks5: leaf('src/proxy/socks5.ts', ['node:net'], ['addresses']),
   exitConfig: leaf('src/proxy/exits/config.ts', ['node:net'], ['addresses']),

@@ -9,16 +9,13 @@ import type { Departure } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
 import { decodeProtocol } from './httpConnect.ts';
 import { httpHandshake } from './httpHandshake.ts';
-import type { House, Member, ProxyProduct } from './house.ts';
+import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
 import { Intake } from './intake.ts';
 import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
 import type { SocketEnd } from './relay/reader.ts';
 import type { Peer, Relay, Tunnel } from './relay/relay.ts';
 import { parseUsername, type UsernameFlags } from './username.ts';
-
-/** Milliseconds for all attempts to reach a target. */
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /** What a connection needs of the frontend around it. */
 export interface Host {

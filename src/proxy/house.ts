@@ -12,6 +12,9 @@ import type { Authentication } from './handshake.ts';
 /** What the data plane sells; the browser gateway sells the rest. */
 export type ProxyProduct = Exclude<Product, 'BROWSER'>;
 
+/** Milliseconds for all attempts to reach a target. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
 /** A connection as the proxy keeps it by its key. */
 export interface Member {
   readonly product: ProxyProduct;

@@ -1,15 +1,16 @@
 import type { RefusalCode } from '../errors.ts';
 import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
-import type { AuthenticatedKey, Direction, MeterSession } from '../metering/session.ts';
+import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
 import { clear } from './clearance.ts';
 import type { Authentication } from './handshake.ts';
-import type { House, Member, ProxyProduct } from './house.ts';
-import type { Order } from './relay/fast/messages.ts';
-import type { Refusal } from './answers.ts';
-import { parseUsername } from './username.ts';
-
-/** Addresses of one target that are tried. */
-const MAX_ATTEMPTS = 4;
+import type { Setback } from './exits/exit.ts';
+import type { JourneyFailure } from './exits/journey.ts';
+import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
+import type { Refusal, Verdict } from './answers.ts';
+import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
+import { giveBack, unaccepted } from './remoteCells.ts';
+import { RemoteJourney } from './remoteJourney.ts';
+import { parseUsername, type UsernameFlags } from './username.ts';
 
 type Refused = Extract<Authentication, { refusal: unknown }>;
 
@@ -48,7 +49,9 @@ export class RemoteConnection implements Member {
   readonly #remote: Remote;
   readonly #id: number;
   readonly #clientAddress: string;
+  #flags: UsernameFlags = {};
   #session: MeterSession | undefined;
+  #journey: RemoteJourney | undefined;
   #cut: RefusalCode | undefined;
   #denial: Denial | undefined;
   #gone = false;
@@ -80,13 +83,22 @@ export class RemoteConnection implements Member {
   open(username: string, host: string, port: number): void {
     const { key } = this;
     if (key !== undefined) {
-      void this.#serve(key, host, port);
-      return;
+      return this.#clear(key, host, port);
     }
     this.#judge(username, (answer) => {
-      if (answer !== undefined && 'key' in answer) void this.#serve(answer.key, host, port);
+      if (answer !== undefined && 'key' in answer) this.#clear(answer.key, host, port);
       else this.#disappoint(answer);
     });
+  }
+
+  /** The worker relays: the attempt succeeded. */
+  opened(): void {
+    this.#journey?.opened();
+  }
+
+  /** The attempt failed; the worker asks what else there is. */
+  failed(setback: Setback): void {
+    this.#journey?.failed(setback);
   }
 
   /** The worker's lease runs low (0), or bytes wait for credit. */
@@ -102,10 +114,9 @@ export class RemoteConnection implements Member {
   /** The worker has closed both sides, or is gone itself. @returns bytes read and never delivered */
   closed(): number {
     this.#gone = true;
-    const session = this.#session;
-    this.#session = undefined;
-    const lost = session === undefined ? 0 : giveBack(session);
-    session?.close();
+    this.#journey?.closed();
+    const lost = this.#session === undefined ? 0 : giveBack(this.#session);
+    this.#closeSession();
     if (this.#cut !== undefined) this.#remote.house.refused(this.#cut, this.key?.keyId);
     this.#remote.house.left(this);
     return lost;
@@ -124,13 +135,14 @@ export class RemoteConnection implements Member {
     this.#remote.order(['FORGET']);
     if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
     const refusal: Refusal = answer === undefined ? { code: 'SERVICE_UNAVAILABLE' } : refusalOf(answer);
-    this.#remote.order(['REFUSE', this.#id, { refusal }]);
+    this.#refuse({ refusal });
   }
 
   /** @param decided hears of nothing when the authentication failed, and is not called once the client has gone */
   #judge(username: string, decided: (answer: Authentication | undefined) => void): void {
     const { authenticate, log } = this.#remote.house;
     const parsed = parseUsername(username);
+    if ('flags' in parsed) this.#flags = parsed.flags;
     const act = (judged: Authentication | undefined): void => {
       if (this.#gone) return;
       const answer =
@@ -160,18 +172,56 @@ export class RemoteConnection implements Member {
     if (!this.#remote.house.admitted(this, key)) this.#denial = { code: 'CONNECTION_LIMIT' };
   }
 
+  #clear(key: AuthenticatedKey, host: string, port: number): void {
+    this.#serve(key, host, port).catch((error: unknown) => this.#fail(error));
+  }
+
   async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {
     const { product } = this;
-    const cleared = await clear(this.#remote.house, { key, product, denial: this.#denial, host, port });
-    if (!('session' in cleared)) return this.#remote.order(['REFUSE', this.#id, cleared]);
+    const { house } = this.#remote;
+    const cleared = await clear(house, { key, product, denial: this.#denial, host, port });
+    if (!('session' in cleared)) return this.#refuse(cleared);
     const { session, addresses } = cleared;
     if (this.#gone) return session.close();
     this.#session = session;
     this.#attach(session);
     // The first piece goes along, so that the first bytes do not have to ask.
     session.request(0);
-    const slab = this.#remote.slabOf(session);
-    this.#remote.order(['DIAL', this.#id, slab, session.slot, port, addresses.slice(0, MAX_ATTEMPTS)]);
+    const { accountId, keyId } = key;
+    const traveller = { accountId, keyId, session: this.#flags.session };
+    const journey = house.journey(product, { traveller, addresses, port, timeoutMs: CONNECT_TIMEOUT_MS });
+    this.#journey = new RemoteJourney(journey, house.resolveUpstream, {
+      dial: (attempt) => this.#dial(session, attempt),
+      stranded: (failure) => this.#stranded(failure, keyId),
+      failed: (error) => this.#fail(error),
+    });
+    this.#journey.next();
+  }
+
+  #dial(session: MeterSession, attempt: RemoteAttempt): void {
+    this.#remote.order(['DIAL', this.#id, this.#remote.slabOf(session), session.slot, attempt]);
+  }
+
+  #stranded(failure: JourneyFailure, keyId: bigint): void {
+    this.#closeSession();
+    if (failure !== 'NO_EXIT') return this.#refuse({ failure });
+    this.#remote.house.refused('EXIT_UNAVAILABLE', keyId);
+    this.#refuse({ refusal: { code: 'EXIT_UNAVAILABLE' } });
+  }
+
+  #fail(error: unknown): void {
+    const { product } = this;
+    this.#remote.house.log.error({ err: error, product }, 'a proxied connection failed');
+    this.abort();
+  }
+
+  #refuse(verdict: Verdict): void {
+    this.#remote.order(['REFUSE', this.#id, verdict]);
+  }
+
+  #closeSession(): void {
+    this.#session?.close();
+    this.#session = undefined;
   }
 
   #attach(session: MeterSession): void {
@@ -185,20 +235,4 @@ export class RemoteConnection implements Member {
       unaccepted: (direction) => unaccepted(session, direction),
     });
   }
-}
-
-/** Spent and not delivered. What was accepted is read first: it only grows, and so does the difference seen. */
-function unaccepted({ cells, slot }: MeterSession, direction: Direction): number {
-  const accepted = (direction === 'up' ? cells.acceptedUp : cells.acceptedDown)[slot] ?? 0;
-  return Math.max(0, (cells[direction][slot] ?? 0) - accepted);
-}
-
-function giveBack(session: MeterSession): number {
-  let sum = 0;
-  for (const direction of ['up', 'down'] as const) {
-    const lost = unaccepted(session, direction);
-    if (lost > 0) session.refund(direction, lost);
-    sum += lost;
-  }
-  return sum;
 }

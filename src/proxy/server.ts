@@ -127,7 +127,7 @@ class ProxyServer implements Proxy {
   }
 
   async listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>> {
-    const { host, ports, limits, relay, exits, log } = this.#options;
+    const { host, ports, limits, relay, log } = this.#options;
     const options = {
       host,
       ports,
@@ -135,11 +135,7 @@ class ProxyServer implements Proxy {
       workers: relay?.workers ?? 1,
       workerSource: relay?.workerSource,
     };
-    // The workers of the fast relay cannot bind an address or speak to an upstream proxy yet.
-    const direct = Object.values(exits ?? {}).every((pool) => pool.every(({ kind }) => kind === 'DIRECT'));
-    if (!direct) log.warn('exits other than direct need the portable relay: it is used');
-    const choice = direct ? (relay?.choice ?? 'auto') : 'portable';
-    this.#frontend = await chooseFrontend(choice, options, this.#house, log);
+    this.#frontend = await chooseFrontend(relay?.choice ?? 'auto', options, this.#house, log);
     return this.#frontend.listen();
   }
 

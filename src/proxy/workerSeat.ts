@@ -141,6 +141,10 @@ export class WorkerSeat implements Remote {
         const [, id, username, address, product, host, port] = report;
         return this.#connection(id, address, product).open(username, host, port);
       }
+      case 'OPENED':
+        return this.#connections.get(report[1])?.opened();
+      case 'FAILED':
+        return this.#connections.get(report[1])?.failed(report[2]);
       case 'WANT':
         return this.#connections.get(report[1])?.want(report[2]);
       case 'ACKNOWLEDGED':

@@ -5,14 +5,12 @@ import { encodeAddress } from './address.ts';
 import { TARGET, type Hub } from './hub.ts';
 import { EINPROGRESS, K } from './syscalls.ts';
 
-/** Milliseconds for all attempts to reach a target. */
-const CONNECT_TIMEOUT_MS = 10_000;
 /** Seconds of silence before the system probes whether a target is still there. */
 const KEEP_ALIVE_SECONDS = 60;
 
-const { ECONNREFUSED, ECONNRESET, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT } = constants.errno;
+const { ECONNREFUSED, ECONNRESET, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, ETIMEDOUT } = constants.errno;
 
-/** Everything else, a silent target included, is "host unreachable" like an unknown name. */
+/** Everything else is "host unreachable" like an unknown name. */
 const FAILURES: ReadonlyMap<number, DialFailure> = new Map<number, DialFailure>([
   [ECONNREFUSED, 'CONNECTION_REFUSED'],
   [ECONNRESET, 'CONNECTION_REFUSED'],
@@ -20,30 +18,36 @@ const FAILURES: ReadonlyMap<number, DialFailure> = new Map<number, DialFailure>(
   [ENETDOWN, 'NETWORK_UNREACHABLE'],
   [EADDRNOTAVAIL, 'NETWORK_UNREACHABLE'],
   [EAFNOSUPPORT, 'NETWORK_UNREACHABLE'],
+  [ETIMEDOUT, 'TIMED_OUT'],
 ]);
 
 const ONE = Int32Array.of(1);
 const KEEP_ALIVE = Int32Array.of(KEEP_ALIVE_SECONDS);
 
+export interface DialPlan {
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** By the worker's clock, for all of them. */
+  readonly deadline: number;
+  /** Address of this machine to dial from; the system chooses when absent. */
+  readonly localAddress: string | undefined;
+}
+
 /** Connects to the first of some addresses that answers. */
 export class Dial {
   readonly #hub: Hub;
   readonly #id: number;
-  readonly #addresses: readonly string[];
-  readonly #port: number;
-  readonly #deadline: number;
+  readonly #plan: DialPlan;
   #index = 0;
   #fd = -1;
   /** When the present attempt is given up. */
   #due = 0;
   #failure: DialFailure = 'HOST_UNREACHABLE';
 
-  constructor(hub: Hub, id: number, addresses: readonly string[], port: number) {
+  constructor(hub: Hub, id: number, plan: DialPlan) {
     this.#hub = hub;
     this.#id = id;
-    this.#addresses = addresses;
-    this.#port = port;
-    this.#deadline = hub.now + CONNECT_TIMEOUT_MS;
+    this.#plan = plan;
   }
 
   /** The socket of the present attempt. */
@@ -55,7 +59,7 @@ export class Dial {
     return this.#due;
   }
 
-  /** What to reply when the last attempt has failed. */
+  /** Of the last attempt. */
   get failure(): DialFailure {
     return this.#failure;
   }
@@ -63,10 +67,11 @@ export class Dial {
   /** Begins the next attempt. @returns false when there is none left */
   next(): boolean {
     this.drop();
-    while (this.#index < this.#addresses.length) {
+    const { addresses, deadline } = this.#plan;
+    while (this.#index < addresses.length) {
       // An address that swallows packets leaves the ones after it their share of the time.
-      const share = (this.#deadline - this.#hub.now) / (this.#addresses.length - this.#index);
-      const address = this.#addresses[this.#index++] ?? '';
+      const share = (deadline - this.#hub.now) / (addresses.length - this.#index);
+      const address = addresses[this.#index++] ?? '';
       this.#due = this.#hub.now + share;
       if (this.#connect(address)) return true;
       this.drop();
@@ -97,15 +102,28 @@ export class Dial {
 
   #connect(address: string): boolean {
     const { calls, descriptors } = this.#hub;
-    const { family, bytes } = encodeAddress(address, this.#port);
+    const { family, bytes } = encodeAddress(address, this.#plan.port);
     const fd = calls.socket(family, K.SOCK_STREAM | K.NONBLOCK | K.CLOEXEC, 0);
     if (fd < 0) return this.#failed(calls.errno());
     this.#fd = descriptors.add(fd);
     calls.setsockopt(fd, K.IPPROTO_TCP, K.TCP_NODELAY, ONE, ONE.byteLength);
     calls.setsockopt(fd, K.SOL_SOCKET, K.SO_KEEPALIVE, ONE, ONE.byteLength);
     calls.setsockopt(fd, K.IPPROTO_TCP, K.TCP_KEEPIDLE, KEEP_ALIVE, KEEP_ALIVE.byteLength);
+    if (!this.#bind(fd)) return false;
     if (calls.connect(fd, bytes, bytes.length) < 0 && calls.errno() !== EINPROGRESS) return this.#failed(calls.errno());
     return this.#hub.watch(fd, this.#id, TARGET) || this.#failed(calls.errno());
+  }
+
+  /** Without a port: connecting chooses it, so that one port serves connections to many targets. */
+  #bind(fd: number): boolean {
+    const { localAddress } = this.#plan;
+    if (localAddress === undefined) return true;
+    const { calls } = this.#hub;
+    const { bytes } = encodeAddress(localAddress, 0);
+    calls.setsockopt(fd, K.IPPROTO_IP, K.IP_BIND_ADDRESS_NO_PORT, ONE, ONE.byteLength);
+    if (calls.bind(fd, bytes, bytes.length) === 0) return true;
+    this.#failure = 'LOCAL_ADDRESS_MISSING';
+    return false;
   }
 
   #failed(errno: number): false {

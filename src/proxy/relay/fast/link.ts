@@ -1,14 +1,13 @@
-import type { LeaseCells } from '../../../metering/session.ts';
 import { Negotiation, type Move } from '../../negotiation.ts';
 import { encodeVerdict, type Verdict } from '../../answers.ts';
 import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
-import { decodeAddress, SOCKADDR_BYTES } from './address.ts';
+import { Approach, type Step } from './approach.ts';
 import { ClientSocket, resetOnClose } from './clientSocket.ts';
-import { Dial } from './dial.ts';
 import { CLIENT, type Hub, type Side } from './hub.ts';
+import type { RemoteAttempt } from './messages.ts';
 import { K } from './syscalls.ts';
 import type { Timed } from './timers.ts';
-import { Tunnel, type TunnelOwner } from './tunnel.ts';
+import { Tunnel, type Place, type TunnelOwner } from './tunnel.ts';
 
 /** Milliseconds from the connection until the request is complete. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -35,8 +34,8 @@ export class Link implements Timed, TunnelOwner {
   #stage: Stage = 'NEGOTIATING';
   #username = '';
   #announced = false;
-  #dial: Dial | undefined;
-  #place: { readonly cells: LeaseCells; readonly slot: number } | undefined;
+  #approach: Approach | undefined;
+  #place: Place | undefined;
   #tunnel: Tunnel | undefined;
   #targetFd = -1;
 
@@ -60,7 +59,7 @@ export class Link implements Timed, TunnelOwner {
 
   event(side: Side, bits: number): void {
     if (this.#tunnel !== undefined) this.#tunnel.event(side, bits);
-    else if (side !== CLIENT) this.#dialled(bits);
+    else if (side !== CLIENT) this.#follow(this.#approach?.event(bits));
     else this.#clientEvent(bits);
   }
 
@@ -74,8 +73,7 @@ export class Link implements Timed, TunnelOwner {
 
   expired(): void {
     if (this.#stage === 'DIALLING') {
-      this.#dial?.expired();
-      this.#nextAttempt();
+      this.#follow(this.#approach?.expired());
     } else if (this.#stage === 'LINGERING') {
       this.#close();
     } else {
@@ -103,12 +101,12 @@ export class Link implements Timed, TunnelOwner {
     this.#finish(encodeVerdict(this.#negotiation.answers, verdict));
   }
 
-  dial(addresses: readonly string[], port: number, cells: LeaseCells, slot: number): void {
+  dial(attempt: RemoteAttempt, place: Place): void {
     if (this.#stage !== 'ASKING') return;
     this.#stage = 'DIALLING';
-    this.#place = { cells, slot };
-    this.#dial = new Dial(this.#hub, this.id, addresses, port);
-    this.#nextAttempt();
+    this.#place = place;
+    this.#approach = new Approach(this.#hub, this.id, attempt);
+    this.#follow(this.#approach.begin());
   }
 
   granted(): void {
@@ -187,45 +185,37 @@ export class Link implements Timed, TunnelOwner {
     this.#hub.report(['OPEN', this.id, this.#username, this.#clientAddress, this.#product, host, port]);
   }
 
-  #nextAttempt(): void {
-    if (this.#dial === undefined) return;
-    if (this.#dial.next()) this.#hub.timers.set(this, this.#dial.due);
-    else this.#finish(this.#negotiation.answers.failed(this.#dial.failure));
+  /** What became of the attempt so far. The main thread knows what else there is to try. */
+  #follow(step: Step | undefined): void {
+    if (this.#approach === undefined || step === undefined) return;
+    if (step === 'WAITING') return this.#hub.timers.set(this, this.#approach.due);
+    if (step === 'OPEN') return this.#relay(this.#approach);
+    this.#approach.drop();
+    this.#approach = undefined;
+    this.#stage = 'ASKING';
+    this.#hub.timers.set(this, this.#hub.now + OPEN_TIMEOUT_MS);
+    this.#hub.report(['FAILED', this.id, step]);
   }
 
-  #dialled(bits: number): void {
-    if (this.#dial === undefined || (bits & (K.EPOLLOUT | K.EPOLLERR | K.EPOLLHUP)) === 0) return;
-    if (this.#dial.connected()) this.#relay(this.#dial.fd);
-    else this.#nextAttempt();
-  }
-
-  #relay(fd: number): void {
+  #relay(approach: Approach): void {
     const place = this.#place;
     if (place === undefined) return this.abort();
+    const { fd, local } = approach;
     this.#targetFd = fd;
-    this.#dial = undefined;
+    this.#approach = undefined;
     this.#stage = 'RELAYING';
     this.#hub.relaying();
+    this.#hub.report(['OPENED', this.id]);
     this.#hub.timers.set(this, this.#hub.now + this.#hub.idleTimeoutMs);
-    if (!this.#succeed(fd)) return this.abort();
+    if (!this.#client.send(this.#negotiation.answers.opened(local))) return this.abort();
     const ends = { client: this.#client, target: { fd, readable: true, writable: true } };
     this.#client.readable = true;
-    this.#tunnel = new Tunnel(this.#hub, this, ends, place.cells, place.slot);
-    this.#tunnel.begin(this.#client.take(), this.#client.ended);
-  }
-
-  /** The reply of success carries the address dialled from. @returns whether it was sent */
-  #succeed(fd: number): boolean {
-    const address = Buffer.alloc(SOCKADDR_BYTES);
-    this.#hub.calls.getsockname(fd, address, Uint32Array.of(SOCKADDR_BYTES));
-    const local = decodeAddress(address);
-    return this.#client.send(this.#negotiation.answers.opened(local));
+    this.#tunnel = new Tunnel(this.#hub, this, ends, place);
+    this.#tunnel.begin({ up: this.#client.take(), down: approach.take() }, this.#client.ended);
   }
 
   /** Sends the last answer and closes, so that the answer arrives. */
   #finish(answer: Uint8Array): void {
-    this.#dial?.drop();
-    this.#dial = undefined;
     this.#stage = 'LINGERING';
     this.#client.end(answer);
     this.#hub.timers.set(this, this.#hub.now + LINGER_MS);
@@ -239,7 +229,7 @@ export class Link implements Timed, TunnelOwner {
   #close(): void {
     this.#stage = 'CLOSED';
     this.#tunnel?.stop();
-    this.#dial?.drop();
+    this.#approach?.drop();
     this.#client.close();
     if (this.#targetFd >= 0) this.#hub.descriptors.close(this.#targetFd);
     this.#hub.closed(this.id, { announced: this.#announced, relayed: this.#targetFd >= 0 });

@@ -207,7 +207,7 @@ export class Loop implements Hub {
     else if (order[0] === 'ABORT') link.abort();
     else {
       const cells = this.#slabs[order[2]];
-      if (cells !== undefined) link.dial(order[5], order[4], cells, order[3]);
+      if (cells !== undefined) link.dial(order[4], { cells, slot: order[3] });
     }
   }
 

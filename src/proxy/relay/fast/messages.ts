@@ -1,6 +1,8 @@
 import type { RefusalCode } from '../../../errors.ts';
 import type { LeaseCells } from '../../../metering/session.ts';
 import type { Verdict } from '../../answers.ts';
+import type { Setback } from '../../exits/exit.ts';
+import type { Attempt } from '../../exits/journey.ts';
 
 /**
  * What the main thread and a relay worker tell each other, many at a time. Tuples, because a
@@ -25,6 +27,9 @@ export type Report =
       host: string,
       port: number,
     ]
+  /** The attempt succeeded: the tunnel runs. */
+  | readonly [kind: 'OPENED', id: number]
+  | readonly [kind: 'FAILED', id: number, setback: Setback]
   /** The lease runs low (0 bytes), or nothing is left while so many bytes may wait. */
   | readonly [kind: 'WANT', id: number, bytes: number]
   /** The lower `granted` has been seen; nothing above it will be spent. */
@@ -41,8 +46,8 @@ export type Order =
   | readonly [kind: 'DENIED', id: number]
   /** A block of cells that connections will lie in. */
   | readonly [kind: 'SLAB', slab: number, cells: LeaseCells]
-  /** Connect to the first of the addresses that answers, then relay. */
-  | readonly [kind: 'DIAL', id: number, slab: number, slot: number, port: number, addresses: readonly string[]]
+  /** Carry the attempt out, and relay if it succeeds. */
+  | readonly [kind: 'DIAL', id: number, slab: number, slot: number, attempt: RemoteAttempt]
   | readonly [kind: 'REFUSE', id: number, verdict: Verdict]
   /** More may be spent than before. */
   | readonly [kind: 'GRANTED', id: number]
@@ -56,6 +61,12 @@ export type Order =
   | readonly [kind: 'DRAIN']
   /** Cut all that is left. */
   | readonly [kind: 'ABORT_ALL'];
+
+/** An attempt of which a worker has nothing to look up. */
+export interface RemoteAttempt extends Attempt {
+  /** Of the upstream proxy, when the exit is one. */
+  readonly upstreamAddresses: readonly string[];
+}
 
 /** What a worker is started with. */
 export interface WorkerStart {

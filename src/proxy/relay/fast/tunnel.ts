@@ -7,6 +7,12 @@ import { K } from './syscalls.ts';
 const READ_EVENTS = K.EPOLLIN | K.EPOLLRDHUP | K.EPOLLHUP | K.EPOLLERR;
 const WRITE_EVENTS = K.EPOLLOUT | K.EPOLLHUP | K.EPOLLERR;
 
+/** Where the credit of a connection lies. */
+export interface Place {
+  readonly cells: LeaseCells;
+  readonly slot: number;
+}
+
 /** What a tunnel tells the connection it belongs to. */
 export interface TunnelOwner {
   readonly id: number;
@@ -26,7 +32,7 @@ export class Tunnel implements FlowOwner {
   readonly #down: Flow;
   #open = true;
 
-  constructor(hub: Hub, owner: TunnelOwner, ends: { client: End; target: End }, cells: LeaseCells, slot: number) {
+  constructor(hub: Hub, owner: TunnelOwner, ends: { client: End; target: End }, { cells, slot }: Place) {
     const { client, target } = ends;
     this.#hub = hub;
     this.#owner = owner;
@@ -37,9 +43,13 @@ export class Tunnel implements FlowOwner {
     this.#down = new Flow(this, hub, { source: target, target: client }, this.#lease, down);
   }
 
-  /** @param early what the client sent behind its request; @param ended that was all it will send */
-  begin(early: Buffer, ended: boolean): void {
-    this.#up.begin(early, ended);
+  /**
+   * @param early what the client sent behind its request, and the target behind the answer of its proxy
+   * @param clientEnded that was all the client will send
+   */
+  begin(early: { readonly up: Buffer; readonly down: Buffer }, clientEnded: boolean): void {
+    this.#up.begin(early.up, clientEnded);
+    this.#down.begin(early.down, false);
     this.#queue(this.#up);
     this.#queue(this.#down);
   }
