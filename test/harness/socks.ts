@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { pino } from 'pino';
@@ -228,4 +229,16 @@ export async function untilStalled({ meter }: TestProxy, direction: Direction): 
     last = spent;
     return still >= STILL_POLLS;
   }, 'stalled');
+}
+
+/** Sockets that this process has open. Other descriptors may stay: relay workers keep pipes for the next bytes. */
+export function openSockets(): number {
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+    } catch {
+      // The one with which the folder was read.
+      return false;
+    }
+  }).length;
 }

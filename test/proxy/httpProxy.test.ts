@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { CATALOGUE, REFUSAL_CODES } from '../../src/errors.ts';
 import { httpAnswers } from '../../src/proxy/httpAnswers.ts';
 import { startOrigin } from '../harness/origin.ts';
 import { createTestMeter } from '../harness/socksMeter.ts';
-import { RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
+import { openSockets, RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
 import { KEY } from '../harness/socksMessages.ts';
 import { freePort, startHttpUpstream } from '../harness/upstreams.ts';
 
@@ -332,8 +332,7 @@ test(`${MALFORMED} malformed requests harm nothing and leave nothing behind`, as
         socket.resume();
       });
     });
-  const descriptors = (): number => readdirSync('/proc/self/fd').length;
-  const before = descriptors();
+  const before = openSockets();
   let left = MALFORMED;
   const worker = async (): Promise<void> => {
     while (left-- > 0) await one();
@@ -341,7 +340,7 @@ test(`${MALFORMED} malformed requests harm nothing and leave nothing behind`, as
   await Promise.all(Array.from({ length: 32 }, worker));
   await until(() => proxy.proxy.stats.connections === 0, `every connection closed (seed ${seed})`);
   await until(() => target.sockets.size === 0 && upstream.sockets.size === 0, 'every target closed');
-  await until(() => descriptors() <= before, 'every descriptor closed');
+  await until(() => openSockets() <= before, 'every socket closed');
   expect(proxy.meter.sessions.every(({ closed }) => closed)).toBe(true);
   expect(proxy.proxy.exits.SHARED.stats.map(({ connections }) => connections)).toEqual([0, 0]);
   using client = new RawClient(proxy.port);

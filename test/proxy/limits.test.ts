@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 
 import { expect, test } from 'vitest';
 
-import { openTunnel, RawClient, RELAY, startPeer, startProxy, until } from '../harness/socks.ts';
+import { openSockets, openTunnel, RawClient, RELAY, startPeer, startProxy, until } from '../harness/socks.ts';
 import { GREETING, login, request } from '../harness/socksMessages.ts';
 
 const silent = (): ReturnType<typeof startPeer> => startPeer((socket) => socket.on('end', () => socket.end()).resume());
@@ -121,8 +120,7 @@ test(`${MALFORMED} malformed handshakes harm nothing and leave nothing behind`, 
       socket.on('error', () => undefined).on('close', () => resolve());
       socket.on('connect', () => socket.write(malformed(), () => setImmediate(() => socket.resetAndDestroy())));
     });
-  const descriptors = (): number => readdirSync('/proc/self/fd').length;
-  const before = descriptors();
+  const before = openSockets();
   let left = MALFORMED;
   const worker = async (): Promise<void> => {
     while (left-- > 0) await one();
@@ -130,7 +128,7 @@ test(`${MALFORMED} malformed handshakes harm nothing and leave nothing behind`, 
   await Promise.all(Array.from({ length: 64 }, worker));
   await until(() => proxy.proxy.stats.connections === 0, `every connection closed (seed ${seed})`);
   await until(() => target.sockets.size === 0, 'every target closed');
-  expect(descriptors()).toBeLessThanOrEqual(before);
+  expect(openSockets()).toBeLessThanOrEqual(before);
   expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
   using client = await openTunnel(proxy.port, target.port, Buffer.from('still here'));
   expect((await client.take(10)).toString()).toBe('still here');

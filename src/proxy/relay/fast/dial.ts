@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 
 import type { DialFailure } from '../relay.ts';
 import { encodeAddress } from './address.ts';
+import { resetOnClose } from './clientSocket.ts';
 import { TARGET, type Hub } from './hub.ts';
 import { EINPROGRESS, K } from './syscalls.ts';
 
@@ -94,9 +95,11 @@ export class Dial {
     this.#failure = 'TIMED_OUT';
   }
 
-  /** Gives the socket of the present attempt up. */
+  /** Gives the socket of the present attempt up. If somebody has answered, it is a reset: nobody waits any more. */
   drop(): void {
-    if (this.#fd >= 0) this.#hub.descriptors.close(this.#fd);
+    if (this.#fd < 0) return;
+    resetOnClose(this.#hub, this.#fd);
+    this.#hub.descriptors.close(this.#fd);
     this.#fd = -1;
   }
 
