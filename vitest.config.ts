@@ -9,6 +9,9 @@ const FAST = 'test/proxy/fast/**';
 /** Of the portable relay alone, or of parts that no relay takes part in. */
 const NOT_FAST = ['keepAlive', 'socks5', 'keyWatches'].map((name) => `test/proxy/${name}.test.ts`);
 
+/** Of whole servers, which take the fast relay where they can, those in which the relay has a part: once more on the other one. */
+const WHOLE = ['restrictions', 'exits', 'cutOff'].map((name) => `test/e2e/${name}.test.ts`);
+
 export default defineConfig({
   resolve: {
     // One copy of graphql, or it refuses schemas "from another module or realm".
@@ -38,6 +41,15 @@ export default defineConfig({
                 include: ['test/proxy/**/*.test.ts', ...NOT_FAST.map((file) => `!${file}`)],
                 globalSetup: ['test/harness/globalSetup.ts', 'test/harness/builtWorker.ts'],
                 env: { TEST_RELAY: 'fast' },
+              },
+            },
+            {
+              extends: true as const,
+              test: {
+                name: 'portable relay',
+                include: WHOLE,
+                globalSetup: 'test/harness/globalSetup.ts',
+                env: { TEST_RELAY: 'portable' },
               },
             },
           ]

@@ -101,6 +101,7 @@ function environment(dataDir: string, env: ServerOptions['env']): NodeJS.Process
     ADMIN_API_KEY: ADMIN.apiKey,
     WELCOME_CREDITS: '10',
     EGRESS_ALLOW: '127.0.0.0/8,::1/128',
+    RELAY: process.env['TEST_RELAY'],
     ...env,
   };
 }
