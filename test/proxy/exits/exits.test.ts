@@ -43,8 +43,9 @@ describe('bind', () => {
     const sticky = new Set<string>();
     for (let count = 0; count < 4; count++) sticky.add(await sourceOf(proxy, target.port, '-session-abc-ttl-1m'));
     expect([...sticky]).toEqual(['127.0.0.3']);
-    await until(() => stats(proxy).every(({ connections }) => connections === 0), 'all closed');
-    expect(stats(proxy).map(({ opened }) => opened)).toEqual([2, 5, 1]);
+    const counts = (): unknown => stats(proxy).map(({ opened, connections }) => [opened, connections]);
+    // A client may have its answer before the main thread hears from the relay worker.
+    await expect.poll(counts).toEqual([2, 5, 1].map((opened) => [opened, 0]));
   });
 
   test('the reply has the address that was dialled from', async () => {
@@ -199,7 +200,8 @@ describe('failover before the reply', () => {
     await using proxy = await startProxy({ exits: [away, no, hangsUp, works].join(',') });
     using client = await openTunnel(proxy.port, target.port, Buffer.from('hello'));
     expect((await client.take(5)).toString()).toBe('hello');
-    expect(stats(proxy).map(({ id, failures, connections }) => [id, failures, connections])).toEqual([
+    const counts = (): unknown => stats(proxy).map(({ id, failures, connections }) => [id, failures, connections]);
+    await expect.poll(counts).toEqual([
       [away, 1, 0],
       [no, 1, 0],
       [hangsUp, 1, 0],
