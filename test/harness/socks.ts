@@ -33,6 +33,7 @@ interface TestProxyOptions {
   readonly limits?: Partial<ProxyOptions['limits']>;
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
+  readonly watchKey?: ProxyOptions['watchKey'];
   /** Comma list, as in EXITS_SHARED; of both products. */
   readonly exits?: string;
   readonly ports?: Partial<ProxyOptions['ports']>;
@@ -67,6 +68,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       refusals.push(code);
       if (message !== undefined) messages.push(message);
     },
+    ...(options.watchKey !== undefined && { watchKey: options.watchKey }),
     exits: { SHARED: exits, DEDICATED: exits },
     resolveUpstream: createFence({ allow: ['0.0.0.0/0', '::/0'], own: () => own }).resolve,
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),
