@@ -53,7 +53,7 @@ export class RelayThread {
   /** Sends an order with the others of this turn of the event loop. */
   order(order: Order): void {
     if (this.#ended) return;
-    if (this.#orders.length === 0) setImmediate(() => this.#flush());
+    if (this.#orders.length === 0) setImmediate(() => this.flush());
     this.#orders.push(order);
   }
 
@@ -62,10 +62,11 @@ export class RelayThread {
     void this.#worker.terminate();
   }
 
-  #flush(): void {
+  /** Sends the orders at once: what the client sends next is judged by them. */
+  flush(): void {
     const orders = this.#orders;
     this.#orders = [];
-    if (this.#ended) return;
+    if (this.#ended || orders.length === 0) return;
     this.#worker.postMessage(orders);
     Atomics.add(this.#figures, FIGURE.POSTED, 1);
     if (Atomics.exchange(this.#figures, FIGURE.ASLEEP, 0) === 1) writeSync(this.#bell, RING);

@@ -85,6 +85,7 @@ export class WorkerSeat implements Remote {
   /** A key may not be good any more. */
   forget(): void {
     this.order(['FORGET']);
+    this.#thread?.flush();
   }
 
   drain(): void {

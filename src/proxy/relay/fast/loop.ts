@@ -128,10 +128,12 @@ export class Loop implements Hub {
     Atomics.store(figures, FIGURE.ASLEEP, 1);
     // Whoever posts after this look finds the worker asleep and rings.
     const busy = this.#turns.length > 0 || Atomics.load(figures, FIGURE.POSTED) !== this.#received;
-    this.#poller.wait(busy ? 0 : this.timers.sleepMs(performance.now()), this.#listeners);
+    this.#poller.wait(busy ? 0 : this.timers.sleepMs(performance.now()));
     Atomics.store(figures, FIGURE.ASLEEP, 0);
     this.now = performance.now();
+    // Before the events: what a client sends after a key was revoked must not find that key good.
     while (Atomics.load(figures, FIGURE.POSTED) !== this.#received) this.#obeyAll();
+    this.#poller.dispatch(this.#listeners);
     this.timers.advance(this.now);
     this.#move();
     if (!this.#draining) this.#acceptor.check(this.now);

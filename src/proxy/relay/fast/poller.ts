@@ -22,6 +22,7 @@ export class Poller {
   readonly #layout = epollLayout();
   readonly #events = Buffer.alloc(MOST_EVENTS * this.#layout.bytes);
   readonly #event = Buffer.alloc(this.#layout.bytes);
+  #count = 0;
 
   constructor(calls: Syscalls, descriptors: Descriptors) {
     this.#calls = calls;
@@ -43,11 +44,16 @@ export class Poller {
     this.#calls.epoll_ctl(this.#fd, K.EPOLL_CTL_DEL, fd, this.#event);
   }
 
-  wait(timeoutMs: number, listeners: Listeners): void {
-    const count = this.#calls.epoll_wait(this.#fd, this.#events, MOST_EVENTS, timeoutMs);
-    if (count < 0 && this.#calls.errno() !== EINTR) must(this.#calls, 'epoll_wait', count);
+  /** Waits until there are events, or the time is over. */
+  wait(timeoutMs: number): void {
+    this.#count = this.#calls.epoll_wait(this.#fd, this.#events, MOST_EVENTS, timeoutMs);
+    if (this.#count < 0 && this.#calls.errno() !== EINTR) must(this.#calls, 'epoll_wait', this.#count);
+  }
+
+  /** Tells of the events. */
+  dispatch(listeners: Listeners): void {
     const { bytes, data } = this.#layout;
-    for (let at = 0; at < count * bytes; at += bytes) {
+    for (let at = 0; at < this.#count * bytes; at += bytes) {
       const low = this.#events.readUInt32LE(at + data);
       const high = this.#events.readUInt32LE(at + data + 4);
       if (high === SPECIAL) listeners.special(low);
