@@ -5,10 +5,12 @@ import { pad, type Address, type Hex } from 'viem';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { createWallets } from '../../../src/chain/wallets.ts';
-import type { OperationContext } from '../../../src/context.ts';
+import type { ChainTerms, OperationContext, Wallets } from '../../../src/context.ts';
 import { sql } from '../../../src/database/sql.ts';
 import { linkWallet } from '../../../src/resolvers/wallets/linkWallet.ts';
+import { MAX_ASKED } from '../../../src/resolvers/wallets/proveWallet.ts';
 import { signInWithWallet } from '../../../src/resolvers/wallets/signInWithWallet.ts';
+import { MAX_CHAIN_QUESTIONS } from '../../../src/throttle.ts';
 import { counterfactual, startChain, type TestChain } from '../../harness/anvil.ts';
 import { makeAccount, openTestServices, type TestServices } from '../../harness/context.ts';
 import { newClient, newKey, signChallenge, type Proof } from '../../harness/wallet.ts';
@@ -95,7 +97,7 @@ describe('a wallet that is a contract', () => {
 });
 
 describe('a chain that does not answer', () => {
-  test('is nobody’s fault: the message stays good, and nothing counts as a failure', async () => {
+  test('is nobody’s fault: the message stays good, and nothing counts as a failure to sign in', async () => {
     const ctx = newClient(services);
     const proof = await signChallenge(ctx, owner, { address: wallet, chainId: OTHER });
     for (let times = 0; times < 12; times += 1) {
@@ -129,5 +131,61 @@ describe('a chain that does not answer', () => {
     const { signature } = await signChallenge(newClient(services), owner, { address, chainId: AWAY, purpose: 'LINK' });
     await expect(linkWallet(ctx, { address, signature })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect(await services.db.query(USED, [address.toLowerCase()])).toEqual([]);
+  });
+});
+
+describe('questions to a chain', () => {
+  /** The same wallets; notes on what terms they are asked, and how often a chain had to be. */
+  function counting(ctx: OperationContext) {
+    const seen: { terms: (ChainTerms | undefined)[]; questions: number } = { terms: [], questions: 0 };
+    const wallets: Wallets = {
+      ...ctx.wallets,
+      verify: (signed, terms) => {
+        seen.terms.push(terms);
+        const allow = async (): Promise<void> => {
+          await terms?.allow?.();
+          seen.questions += 1;
+        };
+        return ctx.wallets.verify(signed, { ...terms, allow });
+      },
+    };
+    return { ctx: { ...ctx, wallets }, seen };
+  }
+
+  test('of one client are so many, whatever comes of them; the message stays good', async () => {
+    const { ctx, seen } = counting(newClient(services));
+    const proof = await signChallenge(ctx, owner, { address: wallet, chainId: AWAY });
+    for (let times = 0; times < MAX_CHAIN_QUESTIONS; times += 1)
+      await expect(signIn(ctx, proof)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(signIn(ctx, proof)).rejects.toMatchObject({ code: 'THROTTLED' });
+    expect(seen.questions).toBe(MAX_CHAIN_QUESTIONS);
+    // Keys sign in as ever, and so do contracts from elsewhere.
+    await signIn(ctx, await signChallenge(ctx, newKey(), { chainId: OWNED }));
+    await expect(signIn(newClient(services), proof)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  test('that succeed count as well', async () => {
+    const ctx = newClient(services);
+    const of = { address: wallet, chainId: OWNED };
+    const once = async () => signIn(ctx, await signChallenge(ctx, owner, of));
+    for (let times = 0; times < MAX_CHAIN_QUESTIONS; times += 1) await once();
+    await expect(once()).rejects.toMatchObject({ code: 'THROTTLED' });
+  });
+
+  test('are few for a signature without its message, and have one deadline for all of them', async () => {
+    const { ctx, user } = await makeAccount(services);
+    const { ctx: mine, seen } = counting({ ...newClient(services), viewer: ctx.viewer });
+    const contract = await chain.deploy('OwnedWallet', owner.address);
+    const of = { address: contract, chainId: OWNED, purpose: 'LINK' } as const;
+    for (let times = 0; times < 5; times += 1) await signChallenge(mine, owner, of);
+    const signature = await newKey().signMessage({ message: 'anything' });
+    const viewer = { ...mine, viewer: ctx.viewer };
+    await expect(linkWallet(viewer, { address: contract, signature })).rejects.toMatchObject({
+      code: 'INVALID_SIGNATURE',
+    });
+    expect(seen.questions).toBe(MAX_ASKED);
+    expect(new Set(seen.terms.map((terms) => terms?.signal))).toEqual(new Set([expect.any(AbortSignal)]));
+    const { message: _message, ...proof } = await signChallenge(mine, owner, of);
+    expect((await linkWallet(viewer, proof)).user).toMatchObject({ id: user.id });
   });
 });
