@@ -1,8 +1,8 @@
 import type { Sql, SqlDatabase } from '../database/sql.ts';
 import { pruneRefusals } from '../resolvers/admin/refusals.ts';
-import { deleteUnconfirmed } from '../resolvers/accounts/deleteUnconfirmed.ts';
 import { deleteDeadSecrets } from '../resolvers/apiKeys/deleteDeadSecrets.ts';
 import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
+import { deleteRegistrations } from '../resolvers/auth/registrations.ts';
 import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
 import type { Job } from './job.ts';
 
@@ -29,5 +29,5 @@ export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetRefusals', HOUR_MS, (db: Sql, limit) => pruneRefusals(db, new Date(), limit)),
   forgetting('forgetSessions', HOUR_MS, deleteOverSessions),
   forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),
-  forgetting('forgetUnconfirmedAccounts', HOUR_MS, deleteUnconfirmed),
+  forgetting('forgetRegistrations', HOUR_MS, deleteRegistrations),
 ];

@@ -66,7 +66,7 @@ const pruneMails: Job<MailContext> = {
   pauseMs: 60 * SECOND_MS,
   async run({ services }) {
     await forgetSentMails(services.db);
-    await forgetExpiredTokens(services.db, services.now());
+    await forgetExpiredTokens(services.db);
   },
 };
 
@@ -83,7 +83,7 @@ async function deliver(context: MailContext, mail: ClaimedMail, drained: AbortSi
     return;
   }
   try {
-    const letter = composeMail({ kind: mail.kind, to: mail.recipient, ...prepared }, services.publicUrl());
+    const letter = composeMail({ to: mail.recipient, ...prepared }, services.publicUrl());
     await mailer.send(letter, AbortSignal.any([drained, AbortSignal.timeout(SEND_TIMEOUT_MS)]));
   } catch (error) {
     await retryLater(context, mail, error);

@@ -6,6 +6,13 @@ ALTER TABLE "users"
 -- Names are told apart without regard to case.
 CREATE UNIQUE INDEX "users_username_lower" ON "users" (lower(username));
 
+ALTER TABLE "registration"
+  ADD CONSTRAINT "registration_email_lower" CHECK (email = lower(email));
+CREATE INDEX "registration_username_pending" ON "registration" (lower(username)) WHERE user_id IS NULL;
+ALTER TABLE "mail_token"
+  ADD CONSTRAINT "mail_token_one_use" CHECK (num_nonnulls(user_id, registration_id) = 1);
+CREATE INDEX "mail_queue_due" ON "mail_queue" (next_at, id) WHERE sent_at IS NULL;
+
 UPDATE "api_key_secret" s SET prefix = k.prefix FROM "api_key_profile" k WHERE k.id = s.key_id AND s.expires_at IS NULL;
 
 ALTER TABLE "wallet_challenge"

@@ -5,6 +5,7 @@ import { insertAccount } from '../../../src/resolvers/accounts/insertAccount.ts'
 import { insertApiKey } from '../../../src/resolvers/apiKeys/insertApiKey.ts';
 import type { Restrictions } from '../../../src/resolvers/apiKeys/restrictions.ts';
 import { hashPassword } from '../../../src/resolvers/auth/password.ts';
+import { insertRegistration } from '../../../src/resolvers/auth/registrations.ts';
 import { insertChallenge, MAX_OUTSTANDING } from '../../../src/resolvers/wallets/challenges.ts';
 import { MAX_MAILS_ASKED, MAX_REVEALS } from '../../../src/throttle.ts';
 import { NOW, PASSWORD, type World } from '../world.ts';
@@ -36,6 +37,7 @@ export interface Cast {
   readonly linked: Part;
   /** An account that a wallet alone opens. */
   readonly walletOnly: Part;
+  /** A sign-up whose link was not followed, with a key of somebody else. */
   readonly unverified: Part;
   /** Whose secret cannot be shown. */
   readonly sealed: Part;
@@ -43,7 +45,6 @@ export interface Cast {
   readonly hasty: Part;
 }
 
-const UNVERIFIED = sql('testCastUnverified', 'update users set email_verified = false where id = $1');
 const SUSPEND = sql('testCastSuspend', 'update users set suspended_at = now() where id = $1');
 const REVOKE = sql('testCastRevoke', 'update api_key_profile set revoked_at = now() where id = $1');
 const WALLET = sql('testCastWallet', 'update users set wallet_address = $2 where id = $1');
@@ -85,7 +86,7 @@ export async function assemble(world: World): Promise<Cast> {
     full: await play('full'),
     linked: await play('linked'),
     walletOnly: await play('wallet-only'),
-    unverified: await play('unverified'),
+    unverified: { ...(await play('confirmed')), email: 'unverified@example.com' },
     sealed: await play('sealed'),
     hasty: await play('hasty'),
   };
@@ -98,7 +99,11 @@ export async function assemble(world: World): Promise<Cast> {
   }
   await db.query(WEBHOOK, [cast.linked.userId]);
   await db.query(REVOKE, [cast.revoked.keyId]);
-  await db.query(UNVERIFIED, [cast.unverified.userId]);
+  await db.transaction((tx) =>
+    insertRegistration(tx, {
+      ...{ email: cast.unverified.email, username: 'unverified', passwordHash, language: 'FR', address: CLIENT },
+    }),
+  );
   await db.query(SEAL, [cast.sealed.keyId]);
   await fill(cast);
   await hurry(cast);
