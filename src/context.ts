@@ -5,8 +5,6 @@ import type { KeyScope } from './keyRules.ts';
 import type { Logger } from './log.ts';
 import type { Throttle } from './throttle.ts';
 
-export type { KeyScope } from './keyRules.ts';
-
 /** Who calls. */
 export interface Viewer {
   readonly kind: 'KEY' | 'SESSION';

@@ -1,5 +1,6 @@
 import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
+import { isOperator } from '../../viewer.ts';
 import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
 import { connect, type Connection, type PageArgs } from '../connection.ts';
 import type { AuditAction, AuditRecord } from './record.ts';
@@ -94,14 +95,14 @@ const BY_ID = sql(
 
 /** One entry that the caller may read: of its own account, the operator every one. null otherwise. */
 export async function findAudit({ db, viewer }: Reader, id: bigint): Promise<AuditRow | null> {
-  const [row] = await db.query<Row>(BY_ID, [viewer?.userId ?? 0n, id, viewer?.role === 'ADMIN']);
+  const [row] = await db.query<Row>(BY_ID, [viewer?.userId ?? 0n, id, isOperator(viewer)]);
   return row === undefined ? null : rowFor(viewer, row);
 }
 
 /** Customers learn that the operator did something, not which person, from where or with what. */
 function rowFor(viewer: Reader['viewer'], row: Row): AuditRow {
   const byOperator = row.actor_id !== null;
-  const hidden = byOperator && viewer?.role !== 'ADMIN';
+  const hidden = byOperator && !isOperator(viewer);
   return {
     id: row.id,
     at: row.at,
