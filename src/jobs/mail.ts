@@ -36,8 +36,8 @@ const SEND_TIMEOUT_MS = 45 * SECOND_MS;
 /** What is being sent when the server stops has this long to end. */
 const DRAIN_MS = 3 * SECOND_MS;
 
-/** Sends what is in the queue. Each mail is claimed, sent outside of every transaction, and only then marked. */
-const sendMails: Job<MailContext> = {
+/** Sends what is in the queue, when it is woken and every few seconds. Each mail is claimed, sent outside of every transaction, and only then marked. */
+export const sendMails: Job<MailContext> = {
   name: 'sendMails',
   pauseMs: 5 * SECOND_MS,
   atStart: true,
@@ -76,6 +76,12 @@ export const MAIL_JOBS: readonly Job<MailContext>[] = [sendMails, pruneMails];
 async function deliver(context: MailContext, mail: ClaimedMail, drained: AbortSignal): Promise<void> {
   const { services, mailer, log } = context;
   const about = { mail: String(mail.id), kind: mail.kind };
+  // Its claims ended without a word so often: the instances died over it, or it cannot even be looked up.
+  if (mail.attempts > MAX_ATTEMPTS) {
+    await forgetMail(services.db, mail);
+    log.error({ ...about, attempts: MAX_ATTEMPTS }, 'a mail could not be sent, and will not be');
+    return;
+  }
   const prepared = await prepareMail(services, mail);
   if ('needless' in prepared) {
     if (prepared.needless === 'TOO_MANY') log.warn(about, 'a mail was dropped: its recipient got too many already');

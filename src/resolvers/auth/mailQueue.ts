@@ -27,9 +27,11 @@ export const CLAIM_SECONDS = 120;
 /** Mails of one kind that one recipient is sent within an hour: nobody is bombed with what others ask for. */
 export const MAX_MAILS_PER_HOUR = 10;
 
+// Due at once: the column rounds to milliseconds, and rounded up it would not be for the rest of this one.
 const INSERT = sql(
   'mailQueueInsert',
-  'insert into mail_queue (kind, recipient, address, registration_id) values ($1::mail_kind, $2, $3, $4)',
+  `insert into mail_queue (kind, recipient, address, registration_id, next_at)
+   values ($1::mail_kind, $2, $3, $4, date_trunc('milliseconds', clock_timestamp()))`,
 );
 const CLAIM = sql(
   'mailQueueClaim',

@@ -94,6 +94,7 @@ describe('resetting a password', () => {
       ]).toContainEqual(outcomes);
       const now = outcomes[0] === 'OK' ? 'changed password' : 'reset password';
       expect(await outcome(office.login(email, now))).toBe('OK');
+      await sendDue(office.services, office.mailer);
     }
   });
 
