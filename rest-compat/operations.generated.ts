@@ -36,7 +36,7 @@ export type ConfigureWebhookInput = {
 
 /** A new API key. Absent limits and restrictions are none. */
 export type CreateApiKeyInput = {
-  /** Addresses and CIDR networks of the clients that may use the key, at most 50; IPv4-mapped IPv6 counts as IPv4. null or empty = everybody. */
+  /** Addresses and CIDR networks of the clients that may use the key, at most 50; IPv4-mapped IPv6 counts as IPv4. null = everybody; empty is refused. */
   readonly allowedIps?: ReadonlyArray<string> | null | undefined;
   /** Credits the key may spend per UTC day: null = no limit, 0 = blocked. */
   readonly dailyLimit?: CreditsText | null | undefined;
@@ -46,7 +46,7 @@ export type CreateApiKeyInput = {
   readonly monthlyLimit?: CreditsText | null | undefined;
   /** Name, 1 to 100 characters. */
   readonly name: string;
-  /** Products the key may be used for; null or empty = every one. */
+  /** Products the key may be used for; null = every one; empty is refused. */
   readonly products?: ReadonlyArray<Product> | null | undefined;
   /** What the key may do, at least one; null = everything. */
   readonly scopes?: ReadonlyArray<KeyScope> | null | undefined;
@@ -117,6 +117,8 @@ export type ErrorCode =
   | 'KEY_NOT_RECOVERABLE'
   /** Without this wallet nobody could sign in: it stays. */
   | 'LAST_CREDENTIAL'
+  /** As one the accounts would be too large: at most 100 active API keys, and 20 merged accounts. */
+  | 'MERGE_LIMIT_REACHED'
   /** There is one of this name already. */
   | 'NAME_TAKEN'
   /** There is no such object. */
@@ -319,7 +321,7 @@ export type UpdateAlertsInput = {
 
 /** Changes of an API key: an absent field stays as it is, null lifts a limit or restriction. */
 export type UpdateApiKeyInput = {
-  /** Addresses and CIDR networks of the clients that may use the key, at most 50; IPv4-mapped IPv6 counts as IPv4. null or empty = everybody. */
+  /** Addresses and CIDR networks of the clients that may use the key, at most 50; IPv4-mapped IPv6 counts as IPv4. null = everybody; empty is refused. */
   readonly allowedIps?: ReadonlyArray<string> | null | undefined;
   /** Credits the key may spend per UTC day: null = no limit, 0 = blocked. */
   readonly dailyLimit?: CreditsText | null | undefined;
@@ -331,7 +333,7 @@ export type UpdateApiKeyInput = {
   readonly monthlyLimit?: CreditsText | null | undefined;
   /** New name, 1 to 100 characters; null leaves it alone. */
   readonly name?: string | null | undefined;
-  /** Products the key may be used for; null or empty = every one. */
+  /** Products the key may be used for; null = every one; empty is refused. */
   readonly products?: ReadonlyArray<Product> | null | undefined;
   /** What the key may do, at least one; null = everything. */
   readonly scopes?: ReadonlyArray<KeyScope> | null | undefined;

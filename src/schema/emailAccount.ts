@@ -127,7 +127,7 @@ const ChangePasswordSuccess = builder.objectRef<{ user: UserRow }>('ChangePasswo
   }),
 });
 
-const THROTTLE = '5 mails within 15 minutes per client and address, then THROTTLED.';
+const THROTTLE = '5 mails within 15 minutes per client and address, 20 per client, then THROTTLED.';
 /** What somebody without a credential may be answered. */
 const mail = { types: [InputError, ThrottledError] };
 

@@ -90,6 +90,7 @@ export const walletRows = [
       'INVALID_SIGNATURE',
       'WALLET_TAKEN',
       'WALLET_ALREADY_LINKED',
+      'MERGE_LIMIT_REACHED',
       'ACCOUNT_SUSPENDED',
       'THROTTLED',
       'UNAVAILABLE',

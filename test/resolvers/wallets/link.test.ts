@@ -7,9 +7,11 @@ import {
   asSession,
   makeAccount,
   openTestServices,
+  viewerOf,
   type TestAccount,
   type TestServices,
 } from '../../harness/context.ts';
+import { keepMails, sendDue } from '../../harness/mailRun.ts';
 import { newClient, newKey, signChallenge, signInWithKey } from '../../harness/wallet.ts';
 
 const SUSPEND = sql('testSuspendUser', 'update users set suspended_at = clock_timestamp() where id = $1');
@@ -135,5 +137,48 @@ describe('unlinking', () => {
     const { user } = await signInWithKey(newClient(services), newKey());
     const refused = unlinkWallet(asSession(services, user), {});
     await expect(refused).rejects.toMatchObject({ code: 'LAST_CREDENTIAL' });
+  });
+});
+
+describe('the owner is told by mail', () => {
+  const MAILS = sql('testWalletMails', 'select kind::text as kind, recipient, address from mail_queue order by id');
+  const linkingAgain = async (key: ReturnType<typeof newKey>) => signChallenge(newClient(services), key);
+
+  test('once for each link and unlink, also when an API key does it, and the job is woken after the commit', async () => {
+    const account = await makeAccount(services);
+    const woken: number[] = [];
+    const mails = async () => services.db.query<{ kind: string }>(MAILS);
+    const before = (await mails()).length;
+    const ctx = {
+      ...account.ctx,
+      ...{ viewer: viewerOf(account.user, account.apiKey), clientAddress: '2001:db8::7' },
+      wakeMail: () => void woken.push(1),
+    };
+    const key = newKey();
+    await linkWallet(ctx, await forLinking(key));
+    await linkWallet(ctx, await linkingAgain(key).then(({ message: _message, ...proof }) => proof));
+    await unlinkWallet(ctx, {});
+    await expect(unlinkWallet(ctx, {})).rejects.toMatchObject({ code: 'NO_WALLET' });
+    const to = { recipient: account.user.email, address: '2001:db8::7' };
+    expect((await mails()).slice(before)).toEqual([
+      { kind: 'WALLET_LINKED', ...to },
+      { kind: 'WALLET_UNLINKED', ...to },
+    ]);
+    expect(woken.length).toBeGreaterThanOrEqual(2);
+    const mailer = keepMails();
+    await sendDue(services, mailer);
+    const subjects = mailer.sent.filter((mail) => mail.to === account.user.email).map(({ subject }) => subject);
+    expect(subjects.toSorted()).toEqual([
+      'A wallet was linked to your account',
+      'The wallet of your account was unlinked',
+    ]);
+  });
+
+  test('unless the account has no address', async () => {
+    const key = newKey();
+    const { user } = await signInWithKey(newClient(services), key);
+    const before = await services.db.query(MAILS);
+    await linkWallet(asSession(services, user), await forLinking(key));
+    expect(await services.db.query(MAILS)).toEqual(before);
   });
 });

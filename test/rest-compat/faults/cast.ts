@@ -7,6 +7,7 @@ import type { Restrictions } from '../../../src/resolvers/apiKeys/restrictions.t
 import { hashPassword } from '../../../src/resolvers/auth/password.ts';
 import { insertRegistration } from '../../../src/resolvers/auth/registrations.ts';
 import { insertChallenge, MAX_OUTSTANDING } from '../../../src/resolvers/wallets/challenges.ts';
+import { MAX_MERGED_KEYS } from '../../../src/resolvers/wallets/mergeAccount.ts';
 import { MAX_MAILS_ASKED, MAX_REVEALS } from '../../../src/throttle.ts';
 import { NOW, PASSWORD, type World } from '../world.ts';
 
@@ -38,6 +39,8 @@ export interface Cast {
   /** An account that a wallet alone opens. */
   readonly walletOnly: Part;
   /** A sign-up whose link was not followed, with a key of somebody else. */
+  /** An account that a wallet alone opens, with more keys than one account may take in. */
+  readonly crowded: Part;
   readonly unverified: Part;
   /** Whose secret cannot be shown. */
   readonly sealed: Part;
@@ -53,6 +56,10 @@ const NO_PASSWORD = sql('testCastNoPassword', 'delete from credential where user
 const WEBHOOK = sql(
   'testCastWebhook',
   `insert into settings (user_id, webhook_url) values ($1, 'https://example.com/webhook')`,
+);
+const CROWD = sql(
+  'testCastCrowd',
+  `insert into api_key_profile (user_id, name, prefix) select $1, 'Key ' || n, '' from generate_series(1, $2::int) n`,
 );
 const SEAL = sql('testCastSeal', 'update api_key_secret set ciphertext = null where key_id = $1');
 
@@ -86,14 +93,15 @@ export async function assemble(world: World): Promise<Cast> {
     full: await play('full'),
     linked: await play('linked'),
     walletOnly: await play('wallet-only'),
+    crowded: await play('crowded'),
     unverified: { ...(await play('confirmed')), email: 'unverified@example.com' },
     sealed: await play('sealed'),
     hasty: await play('hasty'),
   };
-  for (const { userId, wallet } of [cast.linked, cast.walletOnly, cast.suspendedWallet])
+  for (const { userId, wallet } of [cast.linked, cast.walletOnly, cast.crowded, cast.suspendedWallet])
     await db.query(WALLET, [userId, wallet.address.toLowerCase()]);
   for (const { userId } of [cast.suspended, cast.suspendedWallet]) await db.query(SUSPEND, [userId]);
-  for (const { userId } of [cast.walletOnly, cast.suspendedWallet]) {
+  for (const { userId } of [cast.walletOnly, cast.crowded, cast.suspendedWallet]) {
     await db.query(WALLET_ONLY, [userId]);
     await db.query(NO_PASSWORD, [userId]);
   }
@@ -105,6 +113,7 @@ export async function assemble(world: World): Promise<Cast> {
     }),
   );
   await db.query(SEAL, [cast.sealed.keyId]);
+  await db.query(CROWD, [cast.crowded.userId, MAX_MERGED_KEYS]);
   await fill(cast);
   await hurry(cast);
   return cast;

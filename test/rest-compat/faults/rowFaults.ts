@@ -86,6 +86,7 @@ export const ROW_FAULTS: Readonly<Record<string, readonly Fault[]>> = {
   'POST /auth/link-wallet': [
     ...walletFaults('link', () => ({})),
     by('WALLET_TAKEN', async (cast) => ({ fields: await signed(cast, cast.linked, { purpose: 'link' }) })),
+    by('MERGE_LIMIT_REACHED', async (cast) => ({ fields: await signed(cast, cast.crowded, { purpose: 'link' }) })),
     by('WALLET_ALREADY_LINKED', async (cast) => ({
       credential: cast.linked.secret,
       fields: await signed(cast, cast.plain, { purpose: 'link' }),
