@@ -1,4 +1,4 @@
-import type { Sql, SqlDatabase } from '../database/sql.ts';
+import type { SqlDatabase } from '../database/sql.ts';
 import { pruneRefusals } from '../resolvers/admin/refusals.ts';
 import { deleteDeadSecrets } from '../resolvers/apiKeys/deleteDeadSecrets.ts';
 import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
@@ -26,7 +26,7 @@ function forgetting(name: string, pauseMs: number, forget: Forget): Job {
 /** Deletes what nobody can use or ask for any more. */
 export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetChallenges', MINUTE_MS, deleteChallenges),
-  forgetting('forgetRefusals', HOUR_MS, (db: Sql, limit) => pruneRefusals(db, new Date(), limit)),
+  forgetting('forgetRefusals', HOUR_MS, pruneRefusals),
   forgetting('forgetSessions', HOUR_MS, deleteOverSessions),
   forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),
   forgetting('forgetRegistrations', HOUR_MS, deleteRegistrations),

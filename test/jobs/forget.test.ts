@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { Sql } from '../../src/database/sql.ts';
+import type { Sql, Statement } from '../../src/database/sql.ts';
 import { FORGETTING_JOBS } from '../../src/jobs/forget.ts';
 import type { JobContext } from '../../src/jobs/job.ts';
 import { rotateApiKey } from '../../src/resolvers/apiKeys/rotateApiKey.ts';
@@ -92,6 +92,31 @@ test('an expired sign-up neither reserves its name, nor answers to its password'
   await signUpAs('late@example.com');
   const input = { email: 'early@example.com', password: PASSWORD, kind: 'LPF' } as const;
   await expect(signIn(contextOf(services, null), input)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+});
+
+test('what is to be deleted is found by an index, and rows that somebody holds are left for the next time', async () => {
+  const seen: string[] = [];
+  const db = {
+    ...services.db,
+    query: <Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]> => {
+      if (statement.text.startsWith('delete')) seen.push(statement.text);
+      return services.db.query<Row>(statement, values);
+    },
+  };
+  for (const job of FORGETTING_JOBS) await job.run({ db } as unknown as JobContext, new AbortController().signal);
+  expect(seen).toHaveLength(FORGETTING_JOBS.length);
+  for (const text of seen) {
+    if (/limit/.test(text)) expect(text).toContain('for update skip locked');
+    const plan = await services.db.transaction(async (tx) => {
+      await tx.query({ name: '', text: 'set local enable_seqscan = off' }, []);
+      await tx.query({ name: '', text: 'set local plan_cache_mode = force_generic_plan' }, []);
+      // The numbers of days and rows, whatever they are.
+      const explain = `explain ${text.replaceAll('$1', '10').replaceAll('$2', '10')}`;
+      return tx.query<Record<string, string>>({ name: '', text: explain }, []);
+    });
+    const lines = plan.map((line) => Object.values(line).join());
+    expect(lines.join('\n')).toMatch(/Index Cond: .*now\(\)/);
+  }
 });
 
 test('challenges and refusals are among what is forgotten', async () => {

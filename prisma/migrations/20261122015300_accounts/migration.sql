@@ -170,6 +170,9 @@ CREATE INDEX "mail_queue_recipient_kind_id_idx" ON "mail_queue"("recipient", "ki
 CREATE INDEX "mail_queue_sent_at_idx" ON "mail_queue"("sent_at");
 
 -- CreateIndex
+CREATE INDEX "wallet_challenge_address_client_expires_at_idx" ON "wallet_challenge"("address", "client", "expires_at");
+
+-- CreateIndex
 CREATE INDEX "wallet_challenge_address_expires_at_idx" ON "wallet_challenge"("address", "expires_at");
 
 -- CreateIndex

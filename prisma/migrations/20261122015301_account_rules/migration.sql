@@ -15,6 +15,10 @@ CREATE INDEX "mail_queue_due" ON "mail_queue" (next_at, id) WHERE sent_at IS NUL
 
 UPDATE "api_key_secret" s SET prefix = k.prefix FROM "api_key_profile" k WHERE k.id = s.key_id AND s.expires_at IS NULL;
 
+-- When a session was over, and when a replaced secret stopped working: they are deleted some time after.
+CREATE INDEX "session_over" ON "session" (least(revoked_at, expires_at));
+CREATE INDEX "api_key_secret_dead" ON "api_key_secret" (expires_at) WHERE expires_at IS NOT NULL;
+
 ALTER TABLE "wallet_challenge"
   ADD CONSTRAINT "wallet_challenge_nonce_shape" CHECK (nonce ~ '^[0-9a-f]{32}$'),
   ADD CONSTRAINT "wallet_challenge_address_shape" CHECK (address ~ '^0x[0-9a-f]{40}$');

@@ -67,7 +67,7 @@ const FORGET_PENDING = sql(
 const FORGET_EXPIRED = sql(
   'registrationForgetExpired',
   `delete from registration where id in (
-     select id from registration where expires_at <= clock_timestamp() limit $1::int for update skip locked)
+     select id from registration where expires_at <= now() order by expires_at limit $1::int for update skip locked)
    returning 1 as deleted`,
 );
 

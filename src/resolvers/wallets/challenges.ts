@@ -44,10 +44,11 @@ const NEWEST = sql(
   'walletChallengesNewest',
   `${newestOf('client = $3')} union all ${newestOf('client <> $3')} limit ${MAX_COMPARED}`,
 );
+// `now()`, not the clock: what changes from row to row is looked up in no index.
 const DELETE = sql(
   'walletChallengesDelete',
   `delete from wallet_challenge where nonce in (
-     select nonce from wallet_challenge where expires_at < clock_timestamp() - interval '5 minutes'
+     select nonce from wallet_challenge where expires_at < now() - interval '5 minutes'
      order by expires_at limit $1::int for update skip locked)
    returning nonce`,
 );
