@@ -36,7 +36,7 @@ const INSERT = sql(
 const CLAIM = sql(
   'mailQueueClaim',
   `update mail_queue set attempts = attempts + 1, next_at = clock_timestamp() + make_interval(secs => $2)
-   where id in (select id from mail_queue where sent_at is null and next_at <= clock_timestamp()
+   where id in (select id from mail_queue where sent_at is null and next_at <= now()
                 order by next_at, id limit $1 for update skip locked)
    returning id, kind::text as kind, recipient, address, attempts, registration_id as "registrationId"`,
 );
@@ -50,7 +50,7 @@ const POSTPONE = sql(
 const FORGET = sql('mailQueueForget', 'delete from mail_queue where id = $1');
 const FORGET_SENT = sql(
   'mailQueueForgetSent',
-  `delete from mail_queue where sent_at <= clock_timestamp() - interval '1 hour'`,
+  `delete from mail_queue where sent_at <= now() - interval '1 hour'`,
 );
 
 /** Queues a mail: the same single statement whether or not anybody has the address. Wake the job after the commit. */

@@ -15,7 +15,7 @@ const FIND = sql(
    where t.hash = $1 and t.expires_at > clock_timestamp()`,
 );
 const FORGET = sql('resetTokensForget', 'delete from mail_token where user_id = $1 returning hash');
-const FORGET_EXPIRED = sql('mailTokensForgetExpired', 'delete from mail_token where expires_at <= clock_timestamp()');
+const FORGET_EXPIRED = sql('mailTokensForgetExpired', 'delete from mail_token where expires_at <= now()');
 
 /** Whose mailbox a token was sent to. */
 export interface TokenOwner {
