@@ -166,9 +166,11 @@ export type Language =
 
 /** A message that the wallet signed. */
 export type LinkWalletInput = {
+  /** Without `message`: take one given out to sign in, too, as the `lpf` routes document it. Leave it off, so that a signature made to sign in cannot be used to link. */
+  readonly acceptSignIn?: boolean | null | undefined;
   /** Who signed. */
   readonly address: string;
-  /** The message, given out to link. Absent: any message that the wallet has outstanding. */
+  /** The message, given out to link. Absent: any such message that the wallet has outstanding. */
   readonly message?: string | null | undefined;
   /** As for `signInWithWallet`. */
   readonly signature: string;
@@ -439,6 +441,7 @@ export type RegenerateApiKeyMutation = { readonly regenerateApiKey:
     | { readonly __typename: 'InputError', readonly field: string | null, readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RegenerateApiKeySuccess', readonly secret: string }
+    | { readonly __typename: 'ThrottledError', readonly retryAfterSeconds: number | null, readonly code: ErrorCode, readonly message: string }
    };
 
 export type RevokeApiKeyMutationVariables = Exact<{

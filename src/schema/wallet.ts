@@ -90,7 +90,12 @@ const LinkWalletInput = builder.inputType('LinkWalletInput', {
     signature: t.string({ required: true, validate: signature, description: 'As for `signInWithWallet`.' }),
     message: t.string({
       validate: message.nullish(),
-      description: 'The message, given out to link. Absent: any message that the wallet has outstanding.',
+      description: 'The message, given out to link. Absent: any such message that the wallet has outstanding.',
+    }),
+    acceptSignIn: t.boolean({
+      defaultValue: false,
+      description:
+        'Without `message`: take one given out to sign in, too, as the `lpf` routes document it. Leave it off, so that a signature made to sign in cannot be used to link.',
     }),
   }),
 });

@@ -81,6 +81,7 @@ export const walletRows = [
         message: optional(
           body('message', lines, 'Message de /auth/nonce?purpose=link ; sinon, l’un des messages en cours'),
         ),
+        acceptSignIn: constant(true),
       },
     },
     at: ['linkWallet'],

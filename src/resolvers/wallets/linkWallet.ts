@@ -12,6 +12,13 @@ import { proveWallet, proveWalletUnnamed, type WalletProof } from './proveWallet
 
 const LINK = sql('userLinkWallet', 'update users set wallet_address = $2 where id = $1');
 
+export interface LinkWalletInput extends WalletProof {
+  /** Given out to link; absent: any that the wallet has outstanding. */
+  readonly message?: string | null | undefined;
+  /** Absent message: one given out to sign in will do, as the `lpf` dialect documents it. */
+  readonly acceptSignIn?: boolean | null | undefined;
+}
+
 export interface LinkedWallet {
   readonly user: UserRow;
   /** The wallet had an account of its own, which is one with the caller's now. */
@@ -21,18 +28,14 @@ export interface LinkedWallet {
 /**
  * Links a wallet to the caller's account. An account that the wallet alone could open becomes part of it: credit, keys,
  * transactions and webhook. The owner is told by mail: whoever has the wallet can sign in from then on.
- * @param input.message a message given out to link; absent: any that the wallet has outstanding
  * @throws AppError as `proveWallet`; WALLET_ALREADY_LINKED when the caller has another wallet, WALLET_TAKEN when the
  *   wallet's account can be opened otherwise too, ACCOUNT_SUSPENDED when either account is, MERGE_LIMIT_REACHED
  */
-export async function linkWallet(
-  ctx: ViewerContext,
-  input: WalletProof & { readonly message?: string | null | undefined },
-): Promise<LinkedWallet> {
-  const { message } = input;
+export async function linkWallet(ctx: ViewerContext, input: LinkWalletInput): Promise<LinkedWallet> {
+  const { message, acceptSignIn } = input;
   const address =
     message === null || message === undefined
-      ? await proveWalletUnnamed(ctx, input)
+      ? await proveWalletUnnamed(ctx, input, acceptSignIn === true ? ['LINK', 'SIGN_IN'] : ['LINK'])
       : await proveWallet(ctx, { ...input, message }, 'LINK');
   const { userId } = ctx.viewer;
   const linked = await transaction(ctx, async (tx, publish) => {

@@ -54,19 +54,21 @@ export async function proveWallet(
 }
 
 /**
- * The same for who does not say which message was signed: any that the wallet has outstanding, of either purpose. Only
- * the one that fits is used up.
+ * The same for who does not say which message was signed: any that the wallet has outstanding for one of the purposes.
+ * Only the one that fits is used up.
  * @returns the address, lower case
- * @throws AppError as `proveWallet`; INVALID_CHALLENGE when the wallet has no message outstanding
+ * @throws AppError as `proveWallet`; INVALID_CHALLENGE when the wallet has no such message outstanding
  */
 export async function proveWalletUnnamed(
   ctx: OperationContext,
   { address: text, signature }: WalletProof,
+  purposes: readonly ChallengePurpose[],
 ): Promise<string> {
   const { stored: address } = await parseAddress(text);
   const prove = async (): Promise<true | undefined> => {
     const at = ctx.now();
-    const outstanding = await newestChallenges(ctx, address, at);
+    const newest = await newestChallenges(ctx, address, at);
+    const outstanding = newest.filter(({ purpose }) => purposes.includes(purpose));
     if (outstanding.length === 0) throw new AppError('INVALID_CHALLENGE');
     const signed = await findSigned(ctx, outstanding, { address, signature });
     if (signed === undefined) return undefined;

@@ -33,7 +33,7 @@ describe('linking', () => {
     expect(await actionsOf(account)).toContain('WALLET_LINKED');
   });
 
-  test('as the lpf documentation does it: without the message, by the one that fits, which is used up', async () => {
+  test('as the lpf documentation does it, and when that is allowed alone: without the message, by the one that fits', async () => {
     const { ctx } = await makeAccount(services);
     const key = newKey();
     // Somebody else asks for the same wallet, and it asks for others itself.
@@ -41,9 +41,13 @@ describe('linking', () => {
     const { message, ...proof } = await signChallenge(newClient(services), key);
     const unsigned = await signChallenge(newClient(services), key);
     expect(message).toContain('Connexion a Le Proxy Francais');
-    expect((await linkWallet(ctx, proof)).merged).toBe(false);
-    await expect(linkWallet(ctx, proof)).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' });
-    expect((await linkWallet(ctx, { address: unsigned.address, signature: unsigned.signature })).merged).toBe(false);
+    const acceptSignIn = true;
+    await expect(linkWallet(ctx, proof)).rejects.toMatchObject({ code: 'INVALID_CHALLENGE' });
+    expect((await linkWallet(ctx, { ...proof, acceptSignIn })).merged).toBe(false);
+    await expect(linkWallet(ctx, { ...proof, acceptSignIn })).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' });
+    expect(
+      (await linkWallet(ctx, { address: unsigned.address, signature: unsigned.signature, acceptSignIn })).merged,
+    ).toBe(false);
   });
 
   test('strangers who ask for the wallet do not push one’s own message out', async () => {
@@ -67,7 +71,7 @@ describe('linking', () => {
     const signature = await key.signMessage({ message: 'anything' });
     const address = key.address;
     await expect(linkWallet(ctx, { address, signature })).rejects.toMatchObject({ code: 'INVALID_CHALLENGE' });
-    await signChallenge(newClient(services), key);
+    await signChallenge(newClient(services), key, { purpose: 'LINK' });
     await expect(linkWallet(ctx, { address, signature })).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' });
   });
 
@@ -142,7 +146,8 @@ describe('unlinking', () => {
 
 describe('the owner is told by mail', () => {
   const MAILS = sql('testWalletMails', 'select kind::text as kind, recipient, address from mail_queue order by id');
-  const linkingAgain = async (key: ReturnType<typeof newKey>) => signChallenge(newClient(services), key);
+  const linkingAgain = async (key: ReturnType<typeof newKey>) =>
+    signChallenge(newClient(services), key, { purpose: 'LINK' });
 
   test('once for each link and unlink, also when an API key does it, and the job is woken after the commit', async () => {
     const account = await makeAccount(services);
