@@ -23,9 +23,9 @@ afterEach(() => office[Symbol.asyncDispose]());
 
 /** Everything a caller learns, besides time, without the address itself. */
 async function learnt(email: string, work: Promise<unknown>): Promise<string> {
-  const answer = await work.catch((error: Error & { code: string; facts?: unknown }) => ({
-    ...{ code: error.code, message: error.message },
-    ...error,
+  const answer = await work.catch((error: unknown) => ({
+    message: String(error),
+    ...Object.fromEntries(Object.entries(error ?? {})),
   }));
   return JSON.stringify(answer).replaceAll(email, '<email>');
 }
