@@ -16,6 +16,7 @@ import {
   MAX_MAILS_ASKED,
   MAX_MAILS_OF_CLIENT,
   MAX_REVEALS,
+  MAX_SECRET_CHANGES,
   type Throttle,
 } from '../src/throttle.ts';
 import { freezable } from './harness/frozen.ts';
@@ -37,6 +38,16 @@ test('an account may reveal so many secrets within 15 minutes, and is told how l
     expect(wait).toBeLessThanOrEqual(WINDOW_SECONDS);
   }
   expect(await throttle.reveal(2n)).toBeUndefined();
+});
+
+test('an account may give its keys so many new secrets within 15 minutes; reveals are counted apart', async () => {
+  const throttle = createThrottle(MAX_FAILURES);
+  expect(MAX_SECRET_CHANGES).toBe(30);
+  const answers = await times(MAX_SECRET_CHANGES + 1, () => throttle.changeSecret(1n));
+  expect(answers.filter((wait) => wait === undefined)).toHaveLength(MAX_SECRET_CHANGES);
+  expect(answers.at(-1)).toBeGreaterThan(WINDOW_SECONDS - 60);
+  expect(await throttle.changeSecret(2n)).toBeUndefined();
+  expect(await throttle.reveal(1n)).toBeUndefined();
 });
 
 test('reveals and failures are counted apart, also under the same name', async () => {

@@ -8,7 +8,7 @@ import { hashPassword } from '../../../src/resolvers/auth/password.ts';
 import { insertRegistration } from '../../../src/resolvers/auth/registrations.ts';
 import { insertChallenge, MAX_OUTSTANDING } from '../../../src/resolvers/wallets/challenges.ts';
 import { MAX_MERGED_KEYS } from '../../../src/resolvers/wallets/mergeAccount.ts';
-import { MAX_MAILS_ASKED, MAX_REVEALS } from '../../../src/throttle.ts';
+import { MAX_MAILS_ASKED, MAX_REVEALS, MAX_SECRET_CHANGES } from '../../../src/throttle.ts';
 import { NOW, PASSWORD, type World } from '../world.ts';
 
 /** An account of one part, with its first key. */
@@ -136,6 +136,7 @@ async function hurry({ world, hasty }: Cast): Promise<void> {
   }
   for (let mail = 0; mail < MAX_MAILS_ASKED; mail += 1) await throttle.askMail(CLIENT, hasty.email);
   for (let reveal = 0; reveal < MAX_REVEALS; reveal += 1) await throttle.reveal(hasty.userId);
+  for (let change = 0; change < MAX_SECRET_CHANGES; change += 1) await throttle.changeSecret(hasty.userId);
   const expiresAt = new Date(Date.now() + 86_400_000);
   for (let nonce = 0; nonce < MAX_OUTSTANDING; nonce += 1) {
     const challenge = { nonce: `${nonce}`.padStart(32, '0'), chainId: 1n, purpose: 'SIGN_IN', message: 'x' } as const;
