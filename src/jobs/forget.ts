@@ -1,6 +1,7 @@
 import type { SqlDatabase } from '../database/sql.ts';
 import { pruneRefusals } from '../resolvers/admin/refusals.ts';
 import { deleteDeadSecrets } from '../resolvers/apiKeys/deleteDeadSecrets.ts';
+import { deleteOldRecords } from '../resolvers/audit/deleteOldRecords.ts';
 import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
 import { deleteRegistrations } from '../resolvers/auth/registrations.ts';
 import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
@@ -30,4 +31,5 @@ export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetSessions', HOUR_MS, deleteOverSessions),
   forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),
   forgetting('forgetRegistrations', HOUR_MS, deleteRegistrations),
+  forgetting('forgetRecords', HOUR_MS, deleteOldRecords),
 ];

@@ -185,6 +185,9 @@ CREATE UNIQUE INDEX "price_grid_name_key" ON "price_grid"("name");
 CREATE INDEX "audit_log_account_id_id_idx" ON "audit_log"("account_id", "id" DESC);
 
 -- CreateIndex
+CREATE INDEX "audit_log_at_idx" ON "audit_log"("at");
+
+-- CreateIndex
 CREATE INDEX "refusal_day_last_at_key_id_code_idx" ON "refusal_day"("last_at" DESC, "key_id", "code");
 
 -- AddForeignKey

@@ -7,6 +7,7 @@ import { updateLimits } from '../../../src/resolvers/accounts/updateLimits.ts';
 import { updateProfile } from '../../../src/resolvers/accounts/updateProfile.ts';
 import { updateApiKey } from '../../../src/resolvers/apiKeys/updateApiKey.ts';
 import { createSession } from '../../../src/resolvers/auth/createSession.ts';
+import { AUDIT_KEPT_DAYS, deleteOldRecords } from '../../../src/resolvers/audit/deleteOldRecords.ts';
 import { findAudit, listAudit, type AuditRow } from '../../../src/resolvers/audit/listAudit.ts';
 import { audit } from '../../../src/resolvers/audit/record.ts';
 import { merge } from '../../../src/resolvers/ledger/merge.ts';
@@ -254,7 +255,18 @@ test('a request of an account that was merged on its way changes nothing, and is
   expect(await services.db.query(SETTINGS, [from.user.id])).toEqual([]);
 });
 
-test('nothing on record is changed or deleted', async () => {
+test('nothing on record is changed, or deleted within 400 days', async () => {
+  const age = sql(
+    'testOldRecord',
+    `insert into audit_log (account_id, action, address, at) values (4711, 'SIGNED_IN', '', now() - $1::interval)`,
+  );
+  for (const days of ['401 days', '399 days']) await services.db.query(age, [days]);
+  expect(AUDIT_KEPT_DAYS).toBe(400);
+  expect(await deleteOldRecords(services.db, 10)).toBe(1);
+  expect(await recordsOf(services, 4711n)).toHaveLength(1);
+  await expect(
+    services.db.query(sql('testRecordDelete', 'delete from audit_log where account_id = 4711')),
+  ).rejects.toThrow(/what was done stays on record/);
   for (const [name, text] of [
     ['testAuditUpdate', `update audit_log set action = 'SIGNED_IN'`],
     ['testAuditDelete', 'delete from audit_log'],
