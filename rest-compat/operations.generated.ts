@@ -273,7 +273,7 @@ export type SignUpInput = {
 
 /** A payment that was made. */
 export type SubmitDepositInput = {
-  /** Chain: 1 Ethereum, 137 Polygon, 56 BSC, 8453 Base, 43114 Avalanche; 560048 Hoodi, with the permission `app.testnet`. */
+  /** Chain: 1 Ethereum, 137 Polygon, 56 BSC, 8453 Base, 43114 Avalanche, 560048 Hoodi (with the permission `app.testnet`). */
   readonly chainId?: number;
   /** What it was paid in. */
   readonly currency?: DepositCurrency;
