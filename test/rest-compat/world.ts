@@ -68,8 +68,7 @@ export async function openWorld(): Promise<World> {
     ...{ db, events, log, live, throttle: createThrottle(10), now: () => NOW },
     keys: deriveKeys(Buffer.alloc(32, 7)),
     publicUrl: () => 'http://localhost:4000',
-    // The database looks at its own clock, too: sessions must outlive the years between the two.
-    sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 100 * 366 * 86_400 },
+    sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 7 * 86_400 },
     closeConnections: () => 0,
     wallets: createWallets({}),
     wakeMail: () => {},
