@@ -1,6 +1,7 @@
 import type { User } from '../../../prisma/generated/client/client.ts';
 import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { setPassword } from '../auth/setPassword.ts';
 import { openAccount } from '../ledger/open.ts';
 import { post } from '../ledger/post.ts';
 import type { Publish } from '../transaction.ts';
@@ -12,10 +13,6 @@ const INSERT = sql(
   'userInsert',
   `insert into users (email, username, email_verified, role, language)
    values ($1, $2, true, $3::role, $4::language) returning id`,
-);
-const PASSWORD = sql(
-  'credentialInsertPassword',
-  `insert into credential (user_id, kind, secret) values ($1, 'PASSWORD', $2)`,
 );
 
 export interface NewAccount {
@@ -44,7 +41,7 @@ export async function insertAccount(
   const [row] = await tx.query<{ id: bigint }>(INSERT, [email, username, role, language]);
   if (row === undefined) throw new Error('the user was not inserted');
   await openAccount(tx, row.id);
-  await tx.query(PASSWORD, [row.id, passwordHash]);
+  await setPassword(tx, row.id, passwordHash);
   return row.id;
 }
 
