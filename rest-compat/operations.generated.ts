@@ -117,6 +117,8 @@ export type ErrorCode =
   | 'KEY_NOT_RECOVERABLE'
   /** Without this wallet nobody could sign in: it stays. */
   | 'LAST_CREDENTIAL'
+  /** As one the accounts would be too large: at most 100 active API keys, and 20 merged accounts. */
+  | 'MERGE_LIMIT_REACHED'
   /** There is one of this name already. */
   | 'NAME_TAKEN'
   /** There is no such object. */
@@ -164,9 +166,11 @@ export type Language =
 
 /** A message that the wallet signed. */
 export type LinkWalletInput = {
+  /** Without `message`: take one given out to sign in, too, as the `lpf` routes document it. Leave it off, so that a signature made to sign in cannot be used to link. */
+  readonly acceptSignIn?: boolean | null | undefined;
   /** Who signed. */
   readonly address: string;
-  /** The message, given out to link. Absent: any message that the wallet has outstanding. */
+  /** The message, given out to link. Absent: any such message that the wallet has outstanding. */
   readonly message?: string | null | undefined;
   /** As for `signInWithWallet`. */
   readonly signature: string;
@@ -269,7 +273,7 @@ export type SignUpInput = {
 
 /** A payment that was made. */
 export type SubmitDepositInput = {
-  /** Chain: 1 Ethereum, 137 Polygon, 56 BSC, 8453 Base, 43114 Avalanche; 560048 Hoodi, with the permission `app.testnet`. */
+  /** Chain: 1 Ethereum, 137 Polygon, 56 BSC, 8453 Base, 43114 Avalanche, 560048 Hoodi (with the permission `app.testnet`). */
   readonly chainId?: number;
   /** What it was paid in. */
   readonly currency?: DepositCurrency;
@@ -437,6 +441,7 @@ export type RegenerateApiKeyMutation = { readonly regenerateApiKey:
     | { readonly __typename: 'InputError', readonly field: string | null, readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'NotFoundError', readonly code: ErrorCode, readonly message: string }
     | { readonly __typename: 'RegenerateApiKeySuccess', readonly secret: string }
+    | { readonly __typename: 'ThrottledError', readonly retryAfterSeconds: number | null, readonly code: ErrorCode, readonly message: string }
    };
 
 export type RevokeApiKeyMutationVariables = Exact<{

@@ -56,7 +56,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   schema: {
     path: 'src/schema/',
-    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated', 'keyRules'],
+    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated', 'keyRules', 'viewer'],
     packages: ['graphql', '@pothos/*', 'zod'],
   },
   // Of viem the pure functions: chains are asked through the context alone.
@@ -65,6 +65,7 @@ const MODULES: Readonly<Record<string, Module>> = {
     may: [
       ...['ledger', 'database', 'generated', 'context', 'errors', 'events', 'units', 'crypto', 'addresses', 'keyRules'],
       'throttle',
+      'viewer',
     ],
     types: ['session'],
     packages: ['node:crypto', 'node:timers', 'argon2', 'jose', 'dataloader', 'lru-cache', 'siwe', 'viem'],
@@ -136,6 +137,7 @@ const MODULES: Readonly<Record<string, Module>> = {
     types: ['database', 'events', 'crypto', 'keyRules', 'log', 'throttle'],
     packages: [],
   },
+  viewer: { path: 'src/viewer.ts', may: [], types: ['context', 'keyRules'], packages: [] },
   database: {
     path: 'src/database/',
     may: ['generated'],

@@ -5,8 +5,6 @@ import type { KeyScope } from './keyRules.ts';
 import type { Logger } from './log.ts';
 import type { Throttle } from './throttle.ts';
 
-export type { KeyScope } from './keyRules.ts';
-
 /** Who calls. */
 export interface Viewer {
   readonly kind: 'KEY' | 'SESSION';
@@ -58,9 +56,17 @@ export interface Wallets {
   /**
    * Whether the wallet has signed the text: EOA (EIP-191), contract (EIP-1271) or one not yet deployed (ERC-6492),
    * contracts on the given chain.
-   * @throws AppError UNAVAILABLE when the chain had to be asked and did not answer
+   * @throws AppError UNAVAILABLE when the chain had to be asked and did not answer, or not in time
    */
-  verify(signed: SignedText): Promise<boolean>;
+  verify(signed: SignedText, terms?: ChainTerms): Promise<boolean>;
+}
+
+/** On what terms a chain is asked, if it has to be. */
+export interface ChainTerms {
+  /** Comes before the question, which is not put when this throws. */
+  readonly allow?: () => Promise<void>;
+  /** Ends the wait for the answer. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SignedText {

@@ -43,6 +43,10 @@ export const CATALOGUE = {
   USERNAME_TAKEN: { status: 409, message: 'Another account has this username.' },
   WALLET_TAKEN: { status: 409, message: 'Another account has this wallet; unlink it there first.' },
   WALLET_ALREADY_LINKED: { status: 409, message: 'The account has another wallet; unlink that one first.' },
+  MERGE_LIMIT_REACHED: {
+    status: 409,
+    message: 'As one the accounts would be too large: at most 100 active API keys, and 20 merged accounts.',
+  },
   LAST_CREDENTIAL: { status: 409, message: 'Without this wallet nobody could sign in: it stays.' },
   NAME_TAKEN: { status: 409, message: 'There is one of this name already.' },
   IDEMPOTENCY_MISMATCH: { status: 409, message: 'The idempotency key was used with another account or amount.' },

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Config } from './config.ts';
 import type { Services } from './context.ts';
 import { startJobs } from './jobs/job.ts';
-import { MAIL_JOBS } from './jobs/mail.ts';
+import { MAIL_JOBS, sendMails } from './jobs/mail.ts';
 import { defaultSender, parseSender, type Mailer } from './mail/mail.ts';
 import { outboxMailer } from './mail/outbox.ts';
 import { smtpMailer } from './mail/smtp.ts';
@@ -12,13 +12,13 @@ import type { Teardown } from './teardown.ts';
 /**
  * Starts sending mails: over SMTP, or into files when no server is configured. Links name the public URL, which must
  * be known by now.
- * @returns wakes the jobs
+ * @returns wakes the job that sends
  */
 export function startMail(config: Config, services: Services, teardown: Teardown): () => void {
   const { log } = services;
   const jobs = startJobs(MAIL_JOBS, { services, log, mailer: createMailer(config, services) });
   teardown.add('mail', () => jobs.stop());
-  return () => jobs.wake();
+  return () => jobs.wake(sendMails.name);
 }
 
 function createMailer({ SMTP_URL, MAIL_FROM, DATA_DIR }: Config, { publicUrl, log }: Services): Mailer {

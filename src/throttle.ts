@@ -7,6 +7,8 @@ import { sha256 } from './crypto.ts';
 const WINDOW_SECONDS = 15 * 60;
 /** Secrets that one account may have revealed within 15 minutes: no client needs them one after the other. */
 export const MAX_REVEALS = 30;
+/** New secrets that one account may give to its keys within 15 minutes, by rotation or regeneration; each stays on record. */
+export const MAX_SECRET_CHANGES = 30;
 /** Mails that one client may ask for to one e-mail address within 15 minutes. */
 export const MAX_MAILS_ASKED = 5;
 /** Mails that one client may ask for within 15 minutes, sign-ups included, to whatever addresses. */
@@ -55,6 +57,8 @@ export interface Throttle {
   forgiveSignIn(clientAddress: string): Promise<void>;
   /** Counts a reveal by an account. @returns seconds to wait when there were `MAX_REVEALS` */
   reveal(accountId: bigint): Promise<number | undefined>;
+  /** Counts a new secret for a key of an account. @returns seconds to wait when there were `MAX_SECRET_CHANGES` */
+  changeSecret(accountId: bigint): Promise<number | undefined>;
   /**
    * Counts a mail that a client asks for, whether or not anybody has the address.
    * @returns seconds to wait when there were `MAX_MAILS_ASKED` to the address, or `MAX_MAILS_OF_CLIENT`
@@ -75,6 +79,7 @@ export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
   const failures = createLimiter('auth', maxFailures, redis);
   const signIns = createLimiter('sign-in', Math.max(maxFailures, MAX_FAILED_SIGN_INS), redis);
   const reveals = createLimiter('reveal', MAX_REVEALS, redis);
+  const secretChanges = createLimiter('secret', MAX_SECRET_CHANGES, redis);
   const mails = createLimiter('mail', MAX_MAILS_ASKED, redis);
   const mailsOfClient = createLimiter('mails', MAX_MAILS_OF_CLIENT, redis);
   const challenges = createLimiter('challenge', MAX_CHALLENGES_ASKED, redis);
@@ -103,6 +108,7 @@ export function createThrottle(maxFailures: number, redis?: Redis): Throttle {
       await signIns.reward(clientNetwork(clientAddress), 1);
     },
     reveal: (accountId) => consume(reveals, accountId.toString()),
+    changeSecret: (accountId) => consume(secretChanges, accountId.toString()),
     async askMail(clientAddress, email) {
       const name = counter(clientAddress, email);
       // Looked at first: who asks for the same mail again and again does not use up what others behind the address may.

@@ -11,9 +11,10 @@ export interface Endpoint {
   /**
    * Whether the contract at the address, deployed (EIP-1271) or described by the signature (ERC-6492), says that the
    * signature is its own. Nothing is written to the chain.
+   * @param signal ends the wait before its time
    * @throws AppError UNAVAILABLE when the endpoint did not answer, or is one of another chain
    */
-  accepts(signed: SignedText): Promise<boolean>;
+  accepts(signed: SignedText, signal?: AbortSignal): Promise<boolean>;
 }
 
 /** @param chainId what the endpoint must say it is */
@@ -27,10 +28,11 @@ export function createEndpoint(chainId: bigint, url: string): Endpoint {
     confirmed = true;
   };
   return {
-    async accepts({ address, message, signature }) {
+    async accepts({ address, message, signature }, signal) {
       const { createPublicClient, http } = await import('viem');
       const failures: unknown[] = [];
-      const transport = http(url, { timeout: RPC_TIMEOUT_MS, retryCount: 0 });
+      const fetchOptions = signal === undefined ? {} : { signal };
+      const transport = http(url, { timeout: RPC_TIMEOUT_MS, retryCount: 0, fetchOptions });
       const client = createPublicClient({ transport: noting(transport, (error) => failures.push(error)) });
       try {
         await confirm(client);

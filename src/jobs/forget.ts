@@ -1,8 +1,9 @@
-import type { Sql, SqlDatabase } from '../database/sql.ts';
+import type { SqlDatabase } from '../database/sql.ts';
 import { pruneRefusals } from '../resolvers/admin/refusals.ts';
-import { deleteUnconfirmed } from '../resolvers/accounts/deleteUnconfirmed.ts';
 import { deleteDeadSecrets } from '../resolvers/apiKeys/deleteDeadSecrets.ts';
+import { deleteOldRecords } from '../resolvers/audit/deleteOldRecords.ts';
 import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
+import { deleteRegistrations } from '../resolvers/auth/registrations.ts';
 import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
 import type { Job } from './job.ts';
 
@@ -26,8 +27,9 @@ function forgetting(name: string, pauseMs: number, forget: Forget): Job {
 /** Deletes what nobody can use or ask for any more. */
 export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetChallenges', MINUTE_MS, deleteChallenges),
-  forgetting('forgetRefusals', HOUR_MS, (db: Sql, limit) => pruneRefusals(db, new Date(), limit)),
+  forgetting('forgetRefusals', HOUR_MS, pruneRefusals),
   forgetting('forgetSessions', HOUR_MS, deleteOverSessions),
   forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),
-  forgetting('forgetUnconfirmedAccounts', HOUR_MS, deleteUnconfirmed),
+  forgetting('forgetRegistrations', HOUR_MS, deleteRegistrations),
+  forgetting('forgetRecords', HOUR_MS, deleteOldRecords),
 ];

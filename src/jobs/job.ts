@@ -24,8 +24,8 @@ export interface Job<Context = JobContext> {
 
 /** Jobs that repeat until they are stopped. */
 export interface RunningJobs {
-  /** Lets every job run now instead of after its pause; one that runs already runs once more. */
-  wake(): void;
+  /** Lets the job of this name run now instead of after its pause; one that runs already runs once more. */
+  wake(name: string): void;
   /** Resolves once no job runs any more. */
   stop(): Promise<void>;
 }
@@ -40,18 +40,21 @@ export function startJobs<Context extends Pick<JobContext, 'log'>>(
   jobs: readonly Job<Context>[],
   context: Context,
 ): RunningJobs {
-  const running = jobs.map((job) => repeat(job, context));
+  const running = new Map(jobs.map((job) => [job.name, repeat(job, context)]));
   return {
-    wake: () => {
-      for (const { wake } of running) wake();
-    },
+    wake: (name) => running.get(name)?.wake(),
     stop: async () => {
-      await Promise.all(running.map(({ stop }) => stop()));
+      await Promise.all([...running.values()].map(({ stop }) => stop()));
     },
   };
 }
 
-function repeat<Context extends Pick<JobContext, 'log'>>(job: Job<Context>, context: Context): RunningJobs {
+interface RunningJob {
+  wake(): void;
+  stop(): Promise<void>;
+}
+
+function repeat<Context extends Pick<JobContext, 'log'>>(job: Job<Context>, context: Context): RunningJob {
   const stopping = new AbortController();
   const { signal } = stopping;
   let timer: NodeJS.Timeout | undefined;

@@ -36,8 +36,8 @@ const SEND_TIMEOUT_MS = 45 * SECOND_MS;
 /** What is being sent when the server stops has this long to end. */
 const DRAIN_MS = 3 * SECOND_MS;
 
-/** Sends what is in the queue. Each mail is claimed, sent outside of every transaction, and only then marked. */
-const sendMails: Job<MailContext> = {
+/** Sends what is in the queue, when it is woken and every few seconds. Each mail is claimed, sent outside of every transaction, and only then marked. */
+export const sendMails: Job<MailContext> = {
   name: 'sendMails',
   pauseMs: 5 * SECOND_MS,
   atStart: true,
@@ -66,7 +66,7 @@ const pruneMails: Job<MailContext> = {
   pauseMs: 60 * SECOND_MS,
   async run({ services }) {
     await forgetSentMails(services.db);
-    await forgetExpiredTokens(services.db, services.now());
+    await forgetExpiredTokens(services.db);
   },
 };
 
@@ -76,6 +76,12 @@ export const MAIL_JOBS: readonly Job<MailContext>[] = [sendMails, pruneMails];
 async function deliver(context: MailContext, mail: ClaimedMail, drained: AbortSignal): Promise<void> {
   const { services, mailer, log } = context;
   const about = { mail: String(mail.id), kind: mail.kind };
+  // Its claims ended without a word so often: the instances died over it, or it cannot even be looked up.
+  if (mail.attempts > MAX_ATTEMPTS) {
+    await forgetMail(services.db, mail);
+    log.error({ ...about, attempts: MAX_ATTEMPTS }, 'a mail could not be sent, and will not be');
+    return;
+  }
   const prepared = await prepareMail(services, mail);
   if ('needless' in prepared) {
     if (prepared.needless === 'TOO_MANY') log.warn(about, 'a mail was dropped: its recipient got too many already');
@@ -83,7 +89,7 @@ async function deliver(context: MailContext, mail: ClaimedMail, drained: AbortSi
     return;
   }
   try {
-    const letter = composeMail({ kind: mail.kind, to: mail.recipient, ...prepared }, services.publicUrl());
+    const letter = composeMail({ to: mail.recipient, ...prepared }, services.publicUrl());
     await mailer.send(letter, AbortSignal.any([drained, AbortSignal.timeout(SEND_TIMEOUT_MS)]));
   } catch (error) {
     await retryLater(context, mail, error);

@@ -1,45 +1,13 @@
-import { sql, type Sql } from '../database/sql.ts';
+import type { Sql } from '../database/sql.ts';
 import { names, type CredentialRef, type EventMap, type Events, type OnDead, type OnRules } from '../events.ts';
 import { rulesOf, type EndCause, type KeyRulesRow } from '../keyRules.ts';
+import { NEWS, type News } from './credentialNews.ts';
 import { repeat } from './repeat.ts';
 
 /** How often credentials are checked: one that expires, or dies unheard, shows within twice this. */
 const SWEEP_MS = 1_000;
 /** How long a check holds for an API key while its revocation would be heard: a net below a lost event. */
 const HEARD_MS = 30_000;
-
-/** Those credentials (positions from 1) of which there is news: an end, now or at a known time, or other rules. */
-const NEWS = sql(
-  'credentialsNews',
-  `select * from (
-     select c.n::int as n, m.account_id as owner, c.rules_no as known_rules, k.rules_no, k.scopes, k.allowed_ips, k.products,
-       least(k.expires_at, s.expires_at) as ends_at,
-       case
-         when c.session_id is not null
-           and (t.id is null or t.revoked_at is not null or t.expires_at <= clock_timestamp()) then 'REVOKED'
-         when c.key_id is not null and not coalesce(m.active, false) then 'REVOKED'
-         when m.account_id <> c.user_id then 'MOVED'
-         when c.lookup is not null and (s.lookup is null or s.expires_at <= clock_timestamp()) then 'REPLACED'
-         when k.expires_at <= clock_timestamp() then 'EXPIRED'
-         when u.suspended_at is not null then 'SUSPENDED'
-       end as cause
-     from unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::text[], $5::int[]) with ordinality
-       as c (user_id, key_id, session_id, lookup, rules_no, n)
-     left join users u on u.id = c.user_id
-     left join session t on t.id = c.session_id
-     left join api_key m on m.id = c.key_id
-     left join api_key_profile k on k.id = m.id
-     left join api_key_secret s on s.lookup = decode(c.lookup, 'hex')
-   ) found where cause is not null or ends_at is not null or rules_no <> known_rules`,
-);
-
-interface News extends KeyRulesRow {
-  readonly n: number;
-  /** Account of the key; null without a key. */
-  readonly owner: bigint | null;
-  readonly ends_at: Date | null;
-  readonly cause: EndCause | null;
-}
 
 export interface CredentialsOptions {
   readonly db: Sql;
@@ -133,6 +101,7 @@ export function watchCredentials({ db, events, hearsAll, onError }: CredentialsO
       const name = nameOf(credential);
       const entry = watched.get(name) ?? newlyWatched(name, credential);
       watched.set(name, entry);
+      tellAgain(entry, credential);
       const listener = { onDead, onRules };
       entry.listeners.add(listener);
       return () => {
@@ -152,6 +121,13 @@ const NEVER = Number.NEGATIVE_INFINITY;
 
 function newlyWatched(name: string, credential: CredentialRef): Watched {
   return { name, credential, listeners: new Set(), checkedAt: NEVER, endsAtMs: Infinity, rulesNo: credential.rulesNo };
+}
+
+/** Who joins may know older rules than those that were told before: they are asked for and told once more, to all. */
+function tellAgain(entry: Watched, { rulesNo }: CredentialRef): void {
+  if (rulesNo === undefined || entry.rulesNo === undefined || rulesNo >= entry.rulesNo) return;
+  entry.rulesNo = rulesNo;
+  entry.checkedAt = NEVER;
 }
 
 /** Sessions expire by themselves, of which no event tells; so do keys, at a time that is known. */

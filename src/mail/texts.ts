@@ -60,8 +60,8 @@ const EN: Letters = {
   PASSWORD_CHANGED: ({ publicUrl }) => ({
     subject: 'Your password was changed',
     blocks: [
-      'The password of the Passerelle account with this address was changed just now. Other sessions were ended; API keys still work.',
-      `If it was not you, ask for a new password at once: POST ${publicUrl}/auth/forgot-password with your address as "email". Then revoke the API keys that you do not know.`,
+      'The password of the Passerelle account with this address was changed just now. Other sessions were ended; API keys and a linked wallet still open the account.',
+      `If it was not you, ask for a new password at once: POST ${publicUrl}/auth/forgot-password with your address as "email". Then unlink a wallet that is not yours and revoke the API keys that you do not know.`,
     ],
   }),
   WALLET_LINKED: ({ publicUrl }) => ({
@@ -111,8 +111,8 @@ const FR: Letters = {
   PASSWORD_CHANGED: ({ publicUrl }) => ({
     subject: 'Votre mot de passe a été modifié',
     blocks: [
-      'Le mot de passe du compte Passerelle de cette adresse vient d’être modifié. Les autres sessions sont fermées ; les clés API restent valables.',
-      `Si ce n’était pas vous, demandez tout de suite un nouveau mot de passe : POST ${publicUrl}/auth/forgot-password avec votre adresse dans « email ». Révoquez ensuite les clés API que vous ne reconnaissez pas.`,
+      'Le mot de passe du compte Passerelle de cette adresse vient d’être modifié. Les autres sessions sont fermées ; les clés API et un wallet lié ouvrent toujours le compte.',
+      `Si ce n’était pas vous, demandez tout de suite un nouveau mot de passe : POST ${publicUrl}/auth/forgot-password avec votre adresse dans « email ». Déliez ensuite un wallet qui n’est pas le vôtre et révoquez les clés API que vous ne reconnaissez pas.`,
     ],
   }),
   WALLET_LINKED: ({ publicUrl }) => ({

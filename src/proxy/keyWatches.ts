@@ -17,7 +17,9 @@ export const UNWATCHED: WatchKey = () => () => undefined;
 
 interface Watch<Connection> {
   readonly connections: Set<Connection>;
-  readonly stop: () => void;
+  /** The rules that it was told last; undefined: none but those that the key was found with. */
+  rules: KeyRules | undefined;
+  stop: () => void;
   /** When the last connection left. */
   idleSince: number;
   timer: NodeJS.Timeout | undefined;
@@ -50,6 +52,8 @@ export class KeyWatches<Connection> {
   add(connection: Connection, key: AuthenticatedKey): void {
     const watch = this.#watches.get(key) ?? this.#start(key);
     watch.connections.add(connection);
+    // It was let in by the rules of before, and would never be told. Later, as in `#start`: it is being let in.
+    if (watch.rules !== undefined) setImmediate(() => this.#judge(connection, key, watch));
   }
 
   remove(connection: Connection, key: AuthenticatedKey): void {
@@ -76,33 +80,45 @@ export class KeyWatches<Connection> {
   }
 
   #stop(key: AuthenticatedKey, watch: Watch<Connection>): void {
-    clearTimeout(watch.timer);
+    this.#forget(key, watch);
     watch.stop();
-    this.#watches.delete(key);
+  }
+
+  #forget(key: AuthenticatedKey, watch: Watch<Connection>): void {
+    clearTimeout(watch.timer);
+    if (this.#watches.get(key) === watch) this.#watches.delete(key);
+  }
+
+  #judge(connection: Connection, { keyId }: AuthenticatedKey, { connections, rules }: Watch<Connection>): void {
+    if (rules === undefined || !connections.has(connection)) return;
+    const why = this.#verdicts.judge(connection, rules);
+    if (why !== undefined) this.#verdicts.end(connection, keyId, why);
   }
 
   #start(key: AuthenticatedKey): Watch<Connection> {
-    const { keyId } = key;
     const connections = new Set<Connection>();
+    const watch: Watch<Connection> = {
+      connections,
+      rules: undefined,
+      stop: () => undefined,
+      idleSince: 0,
+      timer: undefined,
+    };
     const die = (why: Denial): void => {
       // Whoever comes with the secret from now on is watched anew.
-      clearTimeout(watch.timer);
-      this.#watches.delete(key);
-      for (const connection of connections) this.#verdicts.end(connection, keyId, why);
+      this.#forget(key, watch);
+      for (const connection of connections) this.#verdicts.end(connection, key.keyId, why);
     };
     const obey = (rules: KeyRules): void => {
-      for (const connection of connections) {
-        const why = this.#verdicts.judge(connection, rules);
-        if (why !== undefined) this.#verdicts.end(connection, keyId, why);
-      }
+      watch.rules = rules;
+      for (const connection of connections) this.#judge(connection, key, watch);
     };
     // Later: an operation that revokes here closes the connections itself, and says how many there were.
     const onDead = (why: Denial): void => {
       this.#verdicts.stopped();
       setImmediate(die, why);
     };
-    const stop = this.#watchKey(key, onDead, obey);
-    const watch: Watch<Connection> = { connections, stop, idleSince: 0, timer: undefined };
+    watch.stop = this.#watchKey(key, onDead, obey);
     this.#watches.set(key, watch);
     return watch;
   }

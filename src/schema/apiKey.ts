@@ -74,32 +74,6 @@ export const ApiKey = builder.prismaNode('ApiKey', {
         return meter;
       },
     }),
-    scopes: t.field({
-      type: [KeyScopeEnum],
-      description: 'What the key may do.',
-      resolve: ({ scopes }) => KEY_SCOPES.filter((scope) => scopes.includes(scope)),
-    }),
-    allowedIps: t.stringList({
-      nullable: true,
-      description: 'Addresses and CIDR networks of the clients that may use the key; null: everybody.',
-      resolve: ({ allowedIps }) => (allowedIps.length === 0 ? null : allowedIps),
-    }),
-    products: t.field({
-      type: [ProductEnum],
-      nullable: true,
-      description: 'Products the key may be used for; null: every one.',
-      resolve: ({ products }) =>
-        products.length === 0 ? null : PRODUCTS.filter((product) => products.includes(product)),
-    }),
-    expiresAt: t.expose('expiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'From then on the key is refused; null: never.',
-    }),
-    expired: t.boolean({
-      description: 'It is refused because its time has passed; a later `expiresAt` lets it in again.',
-      resolve: ({ expiresAt }, _args, { now }) => expiresAt !== null && expiresAt <= now(),
-    }),
     secrets: t.loadableList({
       type: ApiKeySecret,
       description: 'Secrets that open the key now, the current one first; none when it is revoked.',
@@ -129,6 +103,36 @@ export const ApiKey = builder.prismaNode('ApiKey', {
     }),
   }),
 });
+
+/** What restricts a key. */
+builder.prismaObjectFields(ApiKey, (t) => ({
+  scopes: t.field({
+    type: [KeyScopeEnum],
+    description: 'What the key may do.',
+    resolve: ({ scopes }) => KEY_SCOPES.filter((scope) => scopes.includes(scope)),
+  }),
+  allowedIps: t.stringList({
+    nullable: true,
+    description: 'Addresses and CIDR networks of the clients that may use the key; null: everybody.',
+    resolve: ({ allowedIps }) => (allowedIps.length === 0 ? null : allowedIps),
+  }),
+  products: t.field({
+    type: [ProductEnum],
+    nullable: true,
+    description: 'Products the key may be used for; null: every one.',
+    resolve: ({ products }) =>
+      products.length === 0 ? null : PRODUCTS.filter((product) => products.includes(product)),
+  }),
+  expiresAt: t.expose('expiresAt', {
+    type: 'DateTime',
+    nullable: true,
+    description: 'From then on the key is refused; null: never.',
+  }),
+  expired: t.boolean({
+    description: 'It is refused because its time has passed; a later `expiresAt` lets it in again.',
+    resolve: ({ expiresAt }, _args, { now }) => expiresAt !== null && expiresAt <= now(),
+  }),
+}));
 
 builder.queryField('apiKey', (t) =>
   t.withAuth({ authenticated: true }).field({

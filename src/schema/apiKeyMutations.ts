@@ -151,17 +151,18 @@ builder.mutationFields((t) => ({
   }),
   regenerateApiKey: t.withAuth({ manage: true }).field({
     type: RegenerateApiKeySuccess,
-    description: 'Gives an active API key a new secret: same id, limits and history. The old secret dies at once.',
+    description:
+      'Gives an active API key a new secret: same id, limits and history. The old secret dies at once. An account may give its keys 30 new secrets within 15 minutes (THROTTLED).',
     args: { input: t.arg({ type: RegenerateApiKeyInput, required: true, description: 'Which key.' }) },
-    errors: failures(NotFoundError, ConflictError),
+    errors: failures(NotFoundError, ConflictError, ThrottledError),
     resolve: (_root, { input }, ctx) => regenerateApiKey(ctx, databaseId('ApiKey', input.id)),
   }),
   rotateApiKey: t.withAuth({ manage: true }).field({
     type: RotateApiKeySuccess,
     description:
-      'Gives an active API key a new secret while the old one works on for a while: same id, limits and history, one budget. What is connected by the old secret ends with it. At most 5 secrets work at once: of more the oldest ends.',
+      'Gives an active API key a new secret while the old one works on for a while: same id, limits and history, one budget. What is connected by the old secret ends with it. At most 5 secrets work at once: of more the oldest ends. Counts as a new secret as `regenerateApiKey` does (THROTTLED).',
     args: { input: t.arg({ type: RotateApiKeyInput, required: true, description: 'Which key, and how long.' }) },
-    errors: failures(NotFoundError, ConflictError),
+    errors: failures(NotFoundError, ConflictError, ThrottledError),
     resolve: (_root, { input: { id, graceSeconds } }, ctx) =>
       rotateApiKey(ctx, { id: databaseId('ApiKey', id), graceSeconds }),
   }),

@@ -39,7 +39,7 @@ const HIDDEN = 'null when the operator did it, except to operators.';
 
 const AuditEntry = builder.objectRef<AuditRow>('AuditEntry');
 builder.node(AuditEntry, {
-  description: 'A sensitive action: who did what, when and from where. Never changed, never deleted.',
+  description: 'A sensitive action: who did what, when and from where. Never changed; it stays for 400 days.',
   id: { resolve: (entry) => entry.id, description: 'Global id.' },
   loadOne: (id, ctx) => findAudit(ctx, BigInt(id)),
   fields: (t) => ({

@@ -9,9 +9,10 @@ import ValidationPlugin from '@pothos/plugin-validation';
 
 import type PrismaTypes from '../../prisma/generated/pothos.ts';
 import { getDatamodel } from '../../prisma/generated/pothos.ts';
-import type { KeyScope, OperationContext, Viewer, ViewerContext } from '../context.ts';
+import type { OperationContext, Viewer, ViewerContext } from '../context.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import { DEFAULT_PAGE, MAX_PAGE, type PageArgs } from '../resolvers/connection.ts';
+import { hasScope, isOperator } from '../viewer.ts';
 import { decodeNodeId, encodeNodeId } from './ids.ts';
 
 interface SchemaTypes {
@@ -90,7 +91,7 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     authScopes: ({ viewer }) => ({
       authenticated: hasScope(viewer, 'READ'),
       manage: hasScope(viewer, 'MANAGE'),
-      admin: viewer?.role === 'ADMIN' && hasScope(viewer, 'MANAGE'),
+      admin: isOperator(viewer),
     }),
     unauthorizedError: (_parent, { viewer }) => new AppError(refusalOf(viewer)),
   },
@@ -117,11 +118,6 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     defaultListMultiplier: 1,
   },
 });
-
-/** MANAGE includes reading. */
-export function hasScope(viewer: Viewer | null, scope: KeyScope): boolean {
-  return viewer !== null && (viewer.scopes.includes(scope) || (scope === 'READ' && viewer.scopes.includes('MANAGE')));
-}
 
 function refusalOf(viewer: Viewer | null): ErrorCode {
   if (viewer === null) return 'UNAUTHENTICATED';

@@ -1,8 +1,12 @@
-import { submitDeposit, type SubmittedDeposit } from '../resolvers/deposits/submitDeposit.ts';
+import { DEPOSIT_CHAINS, submitDeposit, type SubmittedDeposit } from '../resolvers/deposits/submitDeposit.ts';
 import { builder } from './builder.ts';
 import { TransactionStatusEnum } from './enums.ts';
 import { failures } from './errors.ts';
 import { plainText } from './inputs.ts';
+
+const CHAINS = DEPOSIT_CHAINS.map(({ id, name, permission }) =>
+  permission === undefined ? `${id} ${name}` : `${id} ${name} (with the permission \`${permission}\`)`,
+).join(', ');
 
 const DepositCurrencyEnum = builder.enumType('DepositCurrency', {
   description: 'What a deposit is paid in.',
@@ -29,8 +33,7 @@ const SubmitDepositInput = builder.inputType('SubmitDepositInput', {
     chainId: t.int({
       required: true,
       defaultValue: 1,
-      description:
-        'Chain: 1 Ethereum, 137 Polygon, 56 BSC, 8453 Base, 43114 Avalanche; 560048 Hoodi, with the permission `app.testnet`.',
+      description: `Chain: ${CHAINS}.`,
     }),
   }),
 });

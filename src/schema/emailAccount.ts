@@ -127,14 +127,14 @@ const ChangePasswordSuccess = builder.objectRef<{ user: UserRow }>('ChangePasswo
   }),
 });
 
-const THROTTLE = '5 mails within 15 minutes per client and address, then THROTTLED.';
+const THROTTLE = '5 mails within 15 minutes per client and address, 20 per client, then THROTTLED.';
 /** What somebody without a credential may be answered. */
 const mail = { types: [InputError, ThrottledError] };
 
 builder.mutationFields((t) => ({
   signUp: t.field({
     type: SignUpSuccess,
-    description: `Makes an account and sends the link that confirms its address. An address that is known gets the same answer, and a mail that says so. ${THROTTLE}`,
+    description: `Sends a link that makes an account when it is followed; until then the username is reserved, for 24 hours. An address that has an account gets the same answer, and a mail that says so. ${THROTTLE}`,
     args: { input: t.arg({ type: SignUpInput, required: true, description: 'The account to make.' }) },
     errors: { types: [ConflictError, InputError, ThrottledError] },
     resolve: (_root, { input }, ctx) => signUp(ctx, input),

@@ -1,4 +1,5 @@
 import { CATALOGUE, ERROR_CODES, REFUSAL_CODES } from '../errors.ts';
+import type { Plan } from '../resolvers/accounts/plans.ts';
 import { builder } from './builder.ts';
 
 export const ProductEnum = builder.enumType('Product', {
@@ -59,7 +60,7 @@ export const PlanEnum = builder.enumType('Plan', {
     FREE: { description: 'No subscription.' },
     STARTER: { description: 'Starter plan.' },
     PRO: { description: 'Pro plan: API access.' },
-  } as const,
+  } as const satisfies Record<Plan, object>,
 });
 
 export const SessionKindEnum = builder.enumType('SessionKind', {

@@ -1,6 +1,6 @@
 import { listSessions, ownSession, type SessionRow } from '../resolvers/auth/listSessions.ts';
 import { refreshSession, type Refreshed } from '../resolvers/auth/refreshSession.ts';
-import { revokeSession } from '../resolvers/auth/revokeSession.ts';
+import { revokeSession, type RevokedSessions } from '../resolvers/auth/revokeSession.ts';
 import { builder } from './builder.ts';
 import { SessionKindEnum } from './enums.ts';
 import { AuthenticationError, failures, ForbiddenError, InputError, NotFoundError } from './errors.ts';
@@ -10,7 +10,8 @@ import { User } from './user.ts';
 
 const Session = builder.objectRef<SessionRow>('Session');
 builder.node(Session, {
-  description: 'A sign-in. It ends with its time, by `revokeSession`, and when the password is reset.',
+  description:
+    'A sign-in. It ends with its time, by `revokeSession`, when the password is changed by another one or reset, when its refresh token comes back used, and when the account is merged into another.',
   id: { resolve: ({ id }) => id, description: 'Global id.' },
   loadOne: (id, ctx) => ownSession(ctx, id),
   fields: (t) => ({
@@ -37,7 +38,8 @@ builder.node(Session, {
 builder.prismaObjectFields(User, (t) => ({
   sessions: t.field({
     type: [Session],
-    description: 'Sessions that are open: the newest first, at most 100. FORBIDDEN for everybody but the user.',
+    description:
+      'Sessions that are open: the newest first, at most 100: `revokeSession` with `others` ends more. FORBIDDEN for everybody but the user.',
     complexity: { field: 1, multiplier: 20 },
     resolve: (user, _args, ctx) => listSessions(ctx, user.id),
   }),
@@ -67,16 +69,27 @@ const RefreshSessionSuccess = builder.objectRef<Refreshed>('RefreshSessionSucces
 });
 
 const RevokeSessionInput = builder.inputType('RevokeSessionInput', {
-  description: 'The session to end.',
+  description: 'The sessions to end.',
   fields: (t) => ({
     id: t.id({ description: 'Global id; absent: the session that asks. An API key must name one.' }),
+    others: t.boolean({
+      defaultValue: false,
+      description:
+        'Instead every session of the account but the one that asks, listed or not; asked by an API key every one.',
+    }),
   }),
 });
 
-const RevokeSessionSuccess = builder.objectRef<{ session: SessionRow }>('RevokeSessionSuccess').implement({
-  description: 'The session is over: its tokens are refused, its streams end.',
+const RevokeSessionSuccess = builder.objectRef<RevokedSessions>('RevokeSessionSuccess').implement({
+  description: 'The sessions are over: their tokens are refused, their streams end.',
   fields: (t) => ({
-    session: t.field({ type: Session, description: 'The session that ended.', resolve: ({ session }) => session }),
+    session: t.field({
+      type: Session,
+      nullable: true,
+      description: 'The session that ended; null with `others`.',
+      resolve: ({ session }) => session,
+    }),
+    count: t.exposeInt('count', { description: 'How many sessions ended.' }),
   }),
 });
 
@@ -91,9 +104,10 @@ builder.mutationFields((t) => ({
   }),
   revokeSession: t.withAuth({ manage: true }).field({
     type: RevokeSessionSuccess,
-    description: 'Signs out: ends the session that asks, or another one of the account.',
-    args: { input: t.arg({ type: RevokeSessionInput, required: true, description: 'Which session.' }) },
+    description: 'Signs out: ends the session that asks, another one of the account, or all others.',
+    args: { input: t.arg({ type: RevokeSessionInput, required: true, description: 'Which sessions.' }) },
     errors: failures(NotFoundError),
-    resolve: async (_root, { input }, ctx) => ({ session: await revokeSession(ctx, optionalSessionId(input.id)) }),
+    resolve: (_root, { input: { id, others } }, ctx) =>
+      revokeSession(ctx, { id: optionalSessionId(id), others: others ?? false }),
   }),
 }));

@@ -1,18 +1,18 @@
 import type { GraphQLResolveInfo } from 'graphql';
 
 import type { User as PrismaUser } from '../../prisma/generated/client/client.ts';
+import { PLANS } from '../resolvers/accounts/plans.ts';
 import { USER_INCLUDE, type UserRow } from '../resolvers/accounts/rows.ts';
 import { findViewer, type ViewerDepth, type ViewerState } from '../resolvers/accounts/findViewer.ts';
 import { connectApiKeys, listApiKeys } from '../resolvers/apiKeys/listApiKeys.ts';
 import { AppError } from '../errors.ts';
 import { ApiKey, BRIEF_KEY } from './apiKey.ts';
 import { MAX_PAGE } from '../resolvers/connection.ts';
+import { isOperator } from '../viewer.ts';
 import { builder, connectionComplexity } from './builder.ts';
 import { AuthTypeEnum, LanguageEnum, PlanEnum, RoleEnum } from './enums.ts';
 import { Limits } from './limits.ts';
 import { selectsOnly, selectsOnlyAt } from './selection.ts';
-
-const PLANS = ['FREE', 'STARTER', 'PRO'] as const;
 
 function accountOf({ account }: { readonly account: UserRow['account'] | null }): UserRow['account'] {
   if (account === null) throw new AppError('INTERNAL');
@@ -38,7 +38,7 @@ export const User = builder.prismaNode('User', {
   include: USER_INCLUDE,
   // Others are as absent as unknown ones, except to the operator.
   findUnique: (id, ctx) =>
-    ctx.viewer?.role === 'ADMIN' ? { id: BigInt(id) } : { id: BigInt(id), AND: { id: ctx.viewer?.userId ?? 0n } },
+    isOperator(ctx.viewer) ? { id: BigInt(id) } : { id: BigInt(id), AND: { id: ctx.viewer?.userId ?? 0n } },
   id: { resolve: (user) => user.id.toString(), description: 'Global id.' },
   fields: (t) => ({
     databaseId: t.expose('id', { type: 'BigInt', description: 'Number of the user, as the `lpf` dialect shows it.' }),

@@ -90,7 +90,12 @@ const LinkWalletInput = builder.inputType('LinkWalletInput', {
     signature: t.string({ required: true, validate: signature, description: 'As for `signInWithWallet`.' }),
     message: t.string({
       validate: message.nullish(),
-      description: 'The message, given out to link. Absent: any message that the wallet has outstanding.',
+      description: 'The message, given out to link. Absent: any such message that the wallet has outstanding.',
+    }),
+    acceptSignIn: t.boolean({
+      defaultValue: false,
+      description:
+        'Without `message`: take one given out to sign in, too, as the `lpf` routes document it. Leave it off, so that a signature made to sign in cannot be used to link.',
     }),
   }),
 });
@@ -122,7 +127,7 @@ const LinkWalletSuccess = builder.objectRef<LinkedWallet>('LinkWalletSuccess').i
     user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
     merged: t.exposeBoolean('merged', {
       description:
-        'The wallet had an account of its own. Its credit, keys, transactions and webhook are part of this one now; its sessions have ended.',
+        'The wallet had an account of its own. Its credit, keys, transactions, webhook and higher plan are part of this one now; its sessions have ended.',
     }),
   }),
 });
@@ -138,7 +143,7 @@ builder.mutationFields((t) => ({
   createWalletChallenge: t.field({
     type: CreateWalletChallengeSuccess,
     description:
-      'Gives out a message for a wallet to sign. A wallet may have several: whoever else asks voids none of them. A client that asks 60 times within 15 minutes answers THROTTLED.',
+      'Gives out a message for a wallet to sign. A wallet may have several: whoever else asks voids none of them. A client that asks 60 times within 15 minutes, or has 20 of one wallet outstanding, is THROTTLED.',
     args: { input: t.arg({ type: CreateWalletChallengeInput, required: true, description: 'Which wallet.' }) },
     errors: { types: [InputError, ThrottledError] },
     resolve: (_root, { input }, ctx) => createWalletChallenge(ctx, input),
@@ -146,7 +151,7 @@ builder.mutationFields((t) => ({
   signInWithWallet: t.field({
     type: SignInWithWalletSuccess,
     description:
-      'Opens a session with a wallet: a key, or a contract on the chain of the message. INVALID_CHALLENGE: ask for another message; INVALID_SIGNATURE: 10 within 15 minutes per address and wallet answer THROTTLED.',
+      'Opens a session with a wallet: a key, or a contract on the chain of the message. INVALID_CHALLENGE: ask for another message; INVALID_SIGNATURE: 10 within 15 minutes per client and wallet, 100 per client, then THROTTLED, and so are contracts after 30 questions to their chain.',
     args: { input: t.arg({ type: SignInWithWalletInput, required: true, description: 'What was signed.' }) },
     errors: { types: [AuthenticationError, ForbiddenError, InputError, ThrottledError] },
     resolve: (_root, { input }, ctx) => signInWithWallet(ctx, input),
@@ -154,14 +159,15 @@ builder.mutationFields((t) => ({
   linkWallet: t.withAuth({ manage: true }).field({
     type: LinkWalletSuccess,
     description:
-      'Links a wallet to the account. An account that this wallet alone could open is merged into the caller’s. WALLET_TAKEN: somebody can open its account otherwise; WALLET_ALREADY_LINKED: the caller has another wallet.',
+      'Links a wallet to the account. An account that this wallet alone could open is merged into the caller’s. WALLET_TAKEN: somebody can open its account otherwise; WALLET_ALREADY_LINKED: the caller has another wallet; MERGE_LIMIT_REACHED: one account would have over 100 active keys, or over 20 merged into it. An account with an e-mail address is told by mail.',
     args: { input: t.arg({ type: LinkWalletInput, required: true, description: 'What was signed.' }) },
     errors: failures(ConflictError, ThrottledError),
     resolve: (_root, { input }, ctx) => linkWallet(ctx, input),
   }),
   unlinkWallet: t.withAuth({ manage: true }).field({
     type: UnlinkWalletSuccess,
-    description: 'Unlinks the wallet of the account. LAST_CREDENTIAL when nobody could sign in without it.',
+    description:
+      'Unlinks the wallet of the account, and tells so by mail. LAST_CREDENTIAL when nobody could sign in without it.',
     args: { input: t.arg({ type: UnlinkWalletInput, required: true, description: 'Which wallet.' }) },
     errors: failures(ConflictError),
     resolve: (_root, { input }, ctx) => unlinkWallet(ctx, input),

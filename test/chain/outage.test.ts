@@ -66,6 +66,30 @@ describe('an endpoint that does not answer is no verdict', () => {
     await expect(asked()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 
+  test('it takes longer than whoever asks can wait', async () => {
+    const signed = { address: owner.address, message: MESSAGE, signature: `${signature}00`, chainId: 1n };
+    const waiting = new AbortController();
+    answer = () => {
+      waiting.abort();
+      return chainIs('0x1');
+    };
+    const started = performance.now();
+    const late = createWallets({ 1: url }).verify(signed, { signal: waiting.signal });
+    await expect(late).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(performance.now() - started).toBeLessThan(4_000);
+  });
+
+  test('it is not asked when the question is not allowed, and keys need no allowance', async () => {
+    let asked = 0;
+    answer = () => void (asked += 1);
+    const refusing = { allow: () => Promise.reject(new Error('no')) };
+    const signed = { address: owner.address, message: MESSAGE, chainId: 1n };
+    const { verify } = createWallets({ 1: url });
+    await expect(verify({ ...signed, signature: `${signature}00` }, refusing)).rejects.toThrow('no');
+    expect(await verify({ ...signed, signature }, refusing)).toBe(true);
+    expect(asked).toBe(0);
+  });
+
   test('no cause names the endpoint, whose address may hold a key', async () => {
     answer = () => undefined;
     const error: unknown = await asked().catch((failure: unknown) => failure);

@@ -18,7 +18,21 @@ import { mnemonicToAccount } from 'viem/accounts';
 import artifacts from './contracts/artifacts.json' with { type: 'json' };
 
 const START_TIMEOUT_MS = 30_000;
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+/**
+ * The node itself, an optional dependency: of its packages for other platforms not all are to be had everywhere, and
+ * with one missing `npm ci` fails. undefined where it is not installed.
+ */
+const BINARY = binary();
+export const hasAnvil = BINARY !== undefined;
+
+function binary(): string | undefined {
+  try {
+    return createRequire(import.meta.url).resolve('@foundry-rs/anvil-linux-amd64/bin/anvil');
+  } catch {
+    return undefined;
+  }
+}
 
 export type ContractName = keyof typeof artifacts.contracts;
 
@@ -37,7 +51,7 @@ export interface TestChain extends AsyncDisposable {
 /** Starts anvil on a free port of 127.0.0.1. @throws when it does not listen in time */
 export async function startChain(chainId: bigint): Promise<TestChain> {
   const args = ['--host', '127.0.0.1', '--port', '0', '--chain-id', String(chainId), '--accounts', '1'];
-  const child = spawn(binary(), args, { stdio: ['ignore', 'pipe', 'ignore'], env: { HOME: os.tmpdir() } });
+  const child = spawn(BINARY ?? 'anvil', args, { stdio: ['ignore', 'pipe', 'ignore'], env: { HOME: os.tmpdir() } });
   const ended = once(child, 'close');
   const endWithUs = (): void => void child.kill('SIGKILL');
   process.once('exit', endWithUs);
@@ -57,12 +71,6 @@ export async function startChain(chainId: bigint): Promise<TestChain> {
     void ended.then(() => reject(new Error(`anvil ended before it listened:\n${output}`)));
   }).finally(() => clearTimeout(timer));
   return { ...clientOf(chainId, url), [Symbol.asyncDispose]: stop };
-}
-
-function binary(): string {
-  const system = process.platform === 'win32' ? 'win32' : process.platform;
-  const name = `@foundry-rs/anvil-${system}-${ARCHITECTURES[process.arch] ?? process.arch}`;
-  return createRequire(import.meta.url).resolve(`${name}/bin/anvil${system === 'win32' ? '.exe' : ''}`);
 }
 
 function clientOf(chainId: bigint, url: string): Omit<TestChain, typeof Symbol.asyncDispose> {

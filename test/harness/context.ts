@@ -36,9 +36,12 @@ export interface TestServices extends Services, AsyncDisposable {
   readonly published: { readonly name: EventName; readonly event: EventMap[EventName] }[];
 }
 
-/** @param now clock of the operations; the database has its own */
-export async function openTestServices(now: () => Date = () => new Date()): Promise<TestServices> {
-  const db = await openTestDatabase();
+/**
+ * @param now clock of the operations; the database has its own
+ * @param server where the database must be, for tests that need several connections
+ */
+export async function openTestServices(now: () => Date = () => new Date(), server?: string): Promise<TestServices> {
+  const db = await openTestDatabase(server);
   const log = createLogger('silent');
   const local = localEvents((error) => {
     throw error;

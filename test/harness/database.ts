@@ -24,10 +24,10 @@ const TEMPLATE_PREFIX = 'passerelle_template_';
 /**
  * Opens a database of its own for a test: embedded and in memory, or, when DATABASE_URL is set, on
  * that server. Both are copies of a template that is migrated once per set of migrations.
+ * @param server where it must be, for tests that need several connections
  */
-export async function openTestDatabase(): Promise<TestDatabase> {
+export async function openTestDatabase(server = process.env['DATABASE_URL']): Promise<TestDatabase> {
   const migrations = await readMigrations(MIGRATIONS);
-  const server = process.env['DATABASE_URL'];
   return server === undefined ? openEmbedded(migrations) : openOnServer(server, migrations);
 }
 

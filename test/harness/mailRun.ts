@@ -1,5 +1,5 @@
 import { startJobs } from '../../src/jobs/job.ts';
-import { MAIL_JOBS } from '../../src/jobs/mail.ts';
+import { MAIL_JOBS, sendMails } from '../../src/jobs/mail.ts';
 import type { Logger } from '../../src/log.ts';
 import { MailFailure, type Mail, type Mailer } from '../../src/mail/mail.ts';
 import type { Services } from '../../src/context.ts';
@@ -36,8 +36,7 @@ export function keepMails(): KeptMails {
 
 /** Sends everything that is due in the queue, as one instance does, until nothing is. */
 export async function sendDue(services: Services, mailer: Mailer, log: Logger = services.log): Promise<void> {
-  const [sendMails] = MAIL_JOBS;
-  await sendMails?.run({ services, mailer, log }, new AbortController().signal);
+  await sendMails.run({ services, mailer, log }, new AbortController().signal);
 }
 
 /** An instance that sends mails. */
@@ -47,12 +46,15 @@ export interface MailRun extends AsyncDisposable {
 
 export function runMails(services: Services, mailer: Mailer, log: Logger = services.log): MailRun {
   const jobs = startJobs(MAIL_JOBS, { services, mailer, log });
-  return { wake: () => jobs.wake(), [Symbol.asyncDispose]: () => jobs.stop() };
+  return { wake: () => jobs.wake(sendMails.name), [Symbol.asyncDispose]: () => jobs.stop() };
 }
 
 /** Lets every waiting mail be due. */
 export async function makeDue({ db }: Pick<Services, 'db'>): Promise<void> {
-  await db.query({ name: 'testMailDue', text: 'update mail_queue set next_at = clock_timestamp()' });
+  await db.query({
+    name: 'testMailDue',
+    text: "update mail_queue set next_at = date_trunc('milliseconds', clock_timestamp())",
+  });
 }
 
 /** What the queue holds, in order. */

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { Sql } from '../../src/database/sql.ts';
+import type { Sql, Statement } from '../../src/database/sql.ts';
 import { FORGETTING_JOBS } from '../../src/jobs/forget.ts';
 import type { JobContext } from '../../src/jobs/job.ts';
 import { rotateApiKey } from '../../src/resolvers/apiKeys/rotateApiKey.ts';
 import { signIn } from '../../src/resolvers/auth/signIn.ts';
 import { signUp } from '../../src/resolvers/auth/signUp.ts';
+import { verifyEmail } from '../../src/resolvers/auth/verifyEmail.ts';
 import { check } from '../../src/resolvers/ledger/check.ts';
 import { contextOf, makeAccount, openTestServices, PASSWORD, type TestServices } from '../harness/context.ts';
+import { tokenOf } from '../harness/mailbox.ts';
+import { keepMails, sendDue } from '../harness/mailRun.ts';
 
 let services: TestServices;
 beforeAll(async () => void (services = await openTestServices()));
@@ -60,27 +63,60 @@ test('replaced secrets stay for 90 days; those that work stay', async () => {
   expect(await count(services.db, 'from api_key_secret where key_id = $1', [apiKey.id])).toBe(2);
 });
 
-test('an account that nobody confirms frees its name and address after 7 days', async () => {
+test('a sign-up that nobody confirmed is forgotten with its links when it expires, and leaves accounts alone', async () => {
   const anonymous = contextOf(services, null, '127.0.0.9');
   const register = (name: string): Promise<unknown> =>
     signUp(anonymous, { username: name, email: `${name}@example.com`, password: PASSWORD, language: 'EN' });
-  for (const name of ['forgotten', 'recent', 'credited', 'confirmed']) await register(name);
-  const { user } = await makeAccount(services);
-  const old = "update users set created_at = now() - interval '8 days' where username = any($1::text[]) or id = $2";
-  await change(old, [['forgotten', 'credited', 'confirmed'], user.id]);
-  await change("update users set email_verified = true where username = 'confirmed'", []);
-  await change(
-    `select ledger_post('gift', id, 'ADJUSTMENT', 'PROMO', 5, null, false, null) from users where username = 'credited'`,
-    [],
-  );
-  await forget('forgetUnconfirmedAccounts');
-  const left = 'from users where username = $1';
-  expect(await count(services.db, left, ['forgotten'])).toBe(0);
-  for (const name of ['recent', 'credited', 'confirmed']) expect(await count(services.db, left, [name])).toBe(1);
-  expect(await count(services.db, 'from users where id = $1', [user.id])).toBe(1);
-  await register('forgotten');
-  expect(await count(services.db, left, ['forgotten'])).toBe(1);
+  for (const name of ['forgotten', 'recent', 'confirmed']) await register(name);
+  const mailer = keepMails();
+  await sendDue(services, mailer);
+  const link = tokenOf(mailer.sent.find(({ to }) => to === 'confirmed@example.com')!);
+  await verifyEmail(anonymous, link);
+  const old = 'update registration set expires_at = clock_timestamp() where username = any($1::text[])';
+  await change(old, [['forgotten', 'confirmed']]);
+  await forget('forgetRegistrations');
+  const left = 'from registration where username = $1';
+  for (const name of ['forgotten', 'confirmed']) expect(await count(services.db, left, [name])).toBe(0);
+  expect(await count(services.db, left, ['recent'])).toBe(1);
+  expect(await count(services.db, 'from mail_token', [])).toBe(1);
+  expect(await count(services.db, "from users where username = 'confirmed'", [])).toBe(1);
   expect((await check(services.db)).violations).toEqual([]);
+});
+
+test('an expired sign-up neither reserves its name, nor answers to its password', async () => {
+  const signUpAs = (email: string): Promise<unknown> =>
+    signUp(contextOf(services, null, '127.0.0.10'), { username: 'wanted', email, password: PASSWORD, language: 'EN' });
+  await signUpAs('early@example.com');
+  await expect(signUpAs('late@example.com')).rejects.toMatchObject({ code: 'USERNAME_TAKEN' });
+  await change("update registration set expires_at = clock_timestamp() where username = 'wanted'", []);
+  await signUpAs('late@example.com');
+  const input = { email: 'early@example.com', password: PASSWORD, kind: 'LPF' } as const;
+  await expect(signIn(contextOf(services, null), input)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
+});
+
+test('what is to be deleted is found by an index, and rows that somebody holds are left for the next time', async () => {
+  const seen: string[] = [];
+  const db = {
+    ...services.db,
+    query: <Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]> => {
+      if (statement.text.startsWith('delete')) seen.push(statement.text);
+      return services.db.query<Row>(statement, values);
+    },
+  };
+  for (const job of FORGETTING_JOBS) await job.run({ db } as unknown as JobContext, new AbortController().signal);
+  expect(seen).toHaveLength(FORGETTING_JOBS.length);
+  for (const text of seen) {
+    if (/limit/.test(text)) expect(text).toContain('for update skip locked');
+    const plan = await services.db.transaction(async (tx) => {
+      await tx.query({ name: '', text: 'set local enable_seqscan = off' }, []);
+      await tx.query({ name: '', text: 'set local plan_cache_mode = force_generic_plan' }, []);
+      // The numbers of days and rows, whatever they are.
+      const explain = `explain ${text.replaceAll('$1', '10').replaceAll('$2', '10')}`;
+      return tx.query<Record<string, string>>({ name: '', text: explain }, []);
+    });
+    const lines = plan.map((line) => Object.values(line).join());
+    expect(lines.join('\n')).toMatch(/Index Cond: .*now\(\)/);
+  }
 });
 
 test('challenges and refusals are among what is forgotten', async () => {

@@ -51,12 +51,12 @@ test('a job that is woken runs at once, and once more when it was running, howev
     await new Promise((resolve) => setTimeout(resolve, 500));
   };
   const jobs = startJobs([{ name: 'one', pauseMs: 60_000, run }], context);
-  jobs.wake();
-  jobs.wake();
+  jobs.wake('one');
+  jobs.wake('one');
   expect(runs).toBe(0);
   await vi.advanceTimersByTimeAsync(30);
   expect(runs).toBe(1);
-  for (let calls = 0; calls < 5; calls += 1) jobs.wake();
+  for (let calls = 0; calls < 5; calls += 1) jobs.wake('one');
   await vi.advanceTimersByTimeAsync(400);
   expect(runs).toBe(1);
   await vi.advanceTimersByTimeAsync(200);
@@ -64,8 +64,18 @@ test('a job that is woken runs at once, and once more when it was running, howev
   await vi.advanceTimersByTimeAsync(50_000);
   expect(runs).toBe(2);
   await jobs.stop();
-  jobs.wake();
+  jobs.wake('one');
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test('waking one job lets the others be', async () => {
+  const runs: string[] = [];
+  const job = (name: string) => ({ name, pauseMs: 60_000, run: async () => void runs.push(name) });
+  const jobs = startJobs([job('one'), job('other')], context);
+  jobs.wake('one');
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(runs).toEqual(['one']);
+  await jobs.stop();
 });
 
 test('a run under way hears that the server stops', async () => {

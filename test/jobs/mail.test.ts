@@ -7,7 +7,8 @@ import { createLogger } from '../../src/log.ts';
 import type { Mailer } from '../../src/mail/mail.ts';
 import { smtpMailer } from '../../src/mail/smtp.ts';
 import { claimMails, MAX_MAILS_PER_HOUR, queueMail, type NewMail } from '../../src/resolvers/auth/mailQueue.ts';
-import { makeAccount, openTestServices, type TestServices } from '../harness/context.ts';
+import { signUp } from '../../src/resolvers/auth/signUp.ts';
+import { contextOf, makeAccount, openTestServices, type TestServices } from '../harness/context.ts';
 import { openMailbox, tokenOf } from '../harness/mailbox.ts';
 import { keepMails, makeDue, queued, runMails, sendDue, type KeptMails } from '../harness/mailRun.ts';
 
@@ -59,7 +60,6 @@ test('a mail goes to whoever has the address, with a token of its own that is on
 test('an address that nobody has, or that is confirmed already, gets nothing', async () => {
   await ask('nobody@example.com');
   await ask('nobody@example.com', 'VERIFY_EMAIL');
-  await ask('nobody@example.com', 'ALREADY_REGISTERED');
   await ask(await person(), 'VERIFY_EMAIL');
   await sendDue(services, mailer);
   expect(mailer.sent).toEqual([]);
@@ -114,6 +114,26 @@ test('pauses grow, and after the last attempt the mail is dropped with an error 
   expect(lines.map(({ level }) => level)).toEqual([...Array.from({ length: MAX_ATTEMPTS - 1 }, () => 40), 50]);
   expect(lines.at(-1)).toMatchObject({ code: 'ECONNECTION', kind: 'RESET_PASSWORD', attempts: MAX_ATTEMPTS });
   expect(JSON.stringify(lines)).not.toContain(email);
+});
+
+test('a mail that cannot even be looked up is given up after as many attempts, and others are sent', async () => {
+  const [poison, other] = [await person(), await person()];
+  const { db } = services;
+  const query: typeof db.query = (statement, values) => {
+    if (values?.[0] === poison && statement.name === 'mailRecipient') throw new Error('cannot be looked up');
+    return db.query(statement, values);
+  };
+  const failing = { ...services, db: { ...db, query } };
+  await ask(poison);
+  await ask(other);
+  for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts += 1) {
+    await expect(sendDue(failing, mailer)).rejects.toThrow('cannot be looked up');
+    await makeDue(services);
+  }
+  expect(await queued(services)).toContainEqual(expect.objectContaining({ recipient: poison, attempts: MAX_ATTEMPTS }));
+  await sendDue(failing, mailer);
+  expect(await queued(services)).toEqual([expect.objectContaining({ recipient: other, sent: true })]);
+  expect(mailer.sent.map(({ to }) => to)).toEqual([other]);
 });
 
 test('a recipient that is refused for good is not tried again', async () => {
@@ -210,6 +230,59 @@ describe('nobody is bombed', () => {
     await sendDue(services, mailer);
     expect(mailer.sent).toHaveLength(MAX_MAILS_PER_HOUR + 3);
   });
+});
+
+test('mails of one kind, which strangers can ask for, do not keep those of another from arriving', async () => {
+  const victim = await person();
+  const password = 'planted password';
+  for (let count = 0; count < MAX_MAILS_PER_HOUR + 5; count += 1) {
+    const stranger = contextOf(services, null, `10.0.0.${count}`);
+    await signUp(stranger, { username: `stranger ${count}`, email: victim, password, language: 'EN' });
+  }
+  await sendDue(services, mailer);
+  await ask(victim);
+  await sendDue(services, mailer);
+  const subjects = mailer.sent.map(({ subject }) => subject);
+  expect(subjects.filter((subject) => subject === 'You have an account already')).toHaveLength(MAX_MAILS_PER_HOUR);
+  expect(subjects.at(-1)).toBe('Choose a new password');
+});
+
+test('a link sent again prolongs the sign-up, to seven days at most', async () => {
+  const email = 'zoe@example.com';
+  const one = contextOf(services, null, '10.0.1.1');
+  await signUp(one, { username: 'zoe', email, password: 'a long password', language: 'EN' });
+  const age = async (hours: number): Promise<void> => {
+    const passed = `- make_interval(hours => ${hours})`;
+    const token = `update mail_token set expires_at = expires_at ${passed}`;
+    const signedUp = `update registration set created_at = created_at ${passed}, expires_at = expires_at ${passed}`;
+    for (const text of [token, signedUp]) await services.db.query({ name: '', text });
+  };
+  const left = async (): Promise<[number, number]> => {
+    await sendDue(services, mailer);
+    const text = `select round(extract(epoch from r.expires_at - clock_timestamp()) / 3600)::int as "signUp",
+      round(extract(epoch from max(t.expires_at) - clock_timestamp()) / 3600)::int as link
+      from registration r join mail_token t on t.registration_id = r.id group by r.id`;
+    const [row] = await services.db.query<{ signUp: number; link: number }>({ name: 'testHoursLeft', text });
+    return [row!.signUp, row!.link];
+  };
+  expect(await left()).toEqual([24, 24]);
+  for (const [hours, expected] of [
+    [20, 24],
+    [23, 24],
+    [23, 24],
+    [23, 24],
+    [23, 24],
+    [23, 24],
+    [23, 10],
+  ] as const) {
+    await age(hours);
+    await ask(email, 'VERIFY_EMAIL');
+    expect(await left()).toEqual([expected, expected]);
+  }
+  await age(10);
+  await ask(email, 'VERIFY_EMAIL');
+  await sendDue(services, mailer);
+  expect(mailer.sent).toHaveLength(8);
 });
 
 test('a server that stops lets a mail end, and gives up one that takes too long', async () => {

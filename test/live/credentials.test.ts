@@ -105,6 +105,29 @@ test('while every revocation is heard only sessions are asked for again and agai
   watch.close();
 });
 
+test('who joins knowing older rules than those that were told before is told too', async () => {
+  const customer = await Customer.create(db);
+  const events = localEvents(() => {});
+  const onError = (error: unknown): void => expect.unreachable(String(error));
+  const watch = watchCredentials({ db, events, hearsAll: () => true, onError });
+  const { id: keyId } = customer.key();
+  const credential: CredentialRef = { userId: customer.accountId, keyId, sessionId: null, rulesNo: 1 };
+  const told: string[] = [];
+  const join = (name: string): unknown =>
+    watch.watch(
+      credential,
+      () => {},
+      ({ no }) => told.push(`${name}: ${no}`),
+    );
+  join('early');
+  await updateApiKey(owner(customer), keyId, { products: ['SHARED'] });
+  await eventually(() => told.length > 0);
+  join('late');
+  await eventually(() => told.includes('late: 2'));
+  expect(told).toEqual(['early: 2', 'early: 2', 'late: 2']);
+  watch.close();
+});
+
 describe('a stream ends with its credential', () => {
   test('revoked: an error, then close 4403, within 1 s here and 2 s on an instance that hears nothing', async () => {
     const customer = await Customer.create(db, { keys: 2 });

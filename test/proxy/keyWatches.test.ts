@@ -73,6 +73,18 @@ test('new rules end the connections that they forbid, and no other', () => {
   expect(dead).toEqual(['x1 of 7: NOT_ALLOWED', 'x2 of 7: NOT_ALLOWED']);
 });
 
+test('who comes with an answer of before the rules changed is judged by the new ones, after the present turn', async () => {
+  const { watches, running, dead } = startWatches();
+  watches.add('a', KEY);
+  running[0]?.obey(RULES);
+  for (const connection of ['b', 'x1', 'x2']) watches.add(connection, KEY);
+  watches.remove('x2', KEY);
+  expect(dead).toEqual([]);
+  await turn();
+  expect(dead).toEqual(['x1 of 7: NOT_ALLOWED']);
+  expect(running).toHaveLength(1);
+});
+
 test('a secret is watched for a while after its last connection, and dies then too', () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {

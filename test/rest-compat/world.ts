@@ -19,6 +19,7 @@ import { insertApiKey } from '../../src/resolvers/apiKeys/insertApiKey.ts';
 import { createKeyActivity } from '../../src/resolvers/apiKeys/keyActivity.ts';
 import { createAuthenticator } from '../../src/resolvers/auth/authenticate.ts';
 import { hashPassword } from '../../src/resolvers/auth/password.ts';
+import { insertRegistration } from '../../src/resolvers/auth/registrations.ts';
 import { limits } from '../../src/resolvers/ledger/limits.ts';
 import { openInstance } from '../../src/resolvers/ledger/open.ts';
 import { post } from '../../src/resolvers/ledger/post.ts';
@@ -39,7 +40,7 @@ export const SECRETS = {
   stranger: `lpf_${'feedbeef'.repeat(4)}`,
 } as const;
 
-/** As mails would carry them: one confirms the stranger's address, one resets the customer's password. */
+/** As mails would carry them: one confirms a sign-up, one resets the customer's password. */
 export const MAIL_TOKENS = { verify: 'jeton-de-verification', reset: 'jeton-de-reinitialisation' } as const;
 
 /** A server on 127.0.0.1 with two accounts, keys, deposits and traffic, the same in every run. */
@@ -67,8 +68,7 @@ export async function openWorld(): Promise<World> {
     ...{ db, events, log, live, throttle: createThrottle(10), now: () => NOW },
     keys: deriveKeys(Buffer.alloc(32, 7)),
     publicUrl: () => 'http://localhost:4000',
-    // The database looks at its own clock, too: sessions must outlive the years between the two.
-    sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 100 * 366 * 86_400 },
+    sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 7 * 86_400 },
     closeConnections: () => 0,
     wallets: createWallets({}),
     wakeMail: () => {},
@@ -111,9 +111,16 @@ async function populate({ db, events, keys }: Services): Promise<void> {
     await key(customer, 'Ancienne « clé »', SECRETS.old);
     await key(stranger, 'Foreign', SECRETS.stranger);
     await tx.query(SEED_DATES, [NOW]);
-    await tx.query(UNVERIFIED);
-    const tokens = [sha256(MAIL_TOKENS.verify), stranger, sha256(MAIL_TOKENS.reset), customer];
-    await tx.query(SEED_TOKENS, [...tokens, new Date(NOW.getTime() + 60_000)]);
+    const address = '127.0.0.1';
+    const signUp = {
+      email: 'pending@example.com',
+      username: 'pending',
+      passwordHash,
+      language: 'FR',
+      address,
+    } as const;
+    const registration = await insertRegistration(tx, signUp);
+    await tx.query(SEED_TOKENS, [sha256(MAIL_TOKENS.verify), registration, sha256(MAIL_TOKENS.reset), customer]);
     const deposit = { accountId: customer, kind: 'DEPOSIT' } as const;
     const hour = (count: number): Date => new Date(NOW.getTime() - count * 3_600_000);
     await post(
@@ -136,12 +143,10 @@ const SEED_DATES = sql(
      last_used_at = case when id = 1 then $1::timestamptz end,
      revoked_at = case when id = 2 then timestamptz '2026-03-02T08:00:00Z' end`,
 );
-const UNVERIFIED = sql('testUnverified', `update users set email_verified = false where email like 'stranger@%'`);
-
 const SEED_TOKENS = sql(
   'testSeedTokens',
-  `insert into mail_token (hash, user_id, purpose, expires_at)
-   values ($1, $2, 'VERIFY_EMAIL', $5), ($3, $4, 'RESET_PASSWORD', $5)`,
+  `insert into mail_token (hash, registration_id, user_id, expires_at)
+   values ($1, $2, null, now() + interval '1 hour'), ($3, null, $4, now() + interval '1 hour')`,
 );
 
 /** Traffic of key 1: 12.345678903 credits of SHARED an hour ago and 5 of DEDICATED now. */

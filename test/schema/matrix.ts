@@ -5,6 +5,8 @@ import vectors from '../resolvers/wallets/vectors.json' with { type: 'json' };
 
 /** `owner` and `key`: who owns the target, by session and by key; `stranger`: another account; `admin`: a third. */
 export type Caller = 'anonymous' | 'owner' | 'key' | 'stranger' | 'admin';
+/** Keys of scopes READ and PROXY: `reader` and `proxyOnly` of who owns the target, `operatorReader` of an administrator. */
+export type RestrictedCaller = 'reader' | 'proxyOnly' | 'operatorReader';
 export type Outcome = 'OK' | 'NULL' | ErrorCode;
 
 /** What an operation is pointed at. */
@@ -23,6 +25,22 @@ export interface Row {
   readonly document: string;
   readonly variables: (target: Target) => Record<string, unknown>;
   readonly expected: Readonly<Record<Caller, Outcome>>;
+}
+
+/** What follows for keys that may not do all: they change nothing, and act for nobody but their own account. */
+export function expectedOf({ document, expected }: Row): Readonly<Record<Caller | RestrictedCaller, Outcome>> {
+  const needsViewer = expected.anonymous === 'UNAUTHENTICATED' || expected.anonymous === 'NULL';
+  const changes = needsViewer && document.startsWith('mutation');
+  const readerOf = (whole: Outcome): Outcome => {
+    if (!needsViewer) return expected.anonymous;
+    return changes || expected.owner === 'FORBIDDEN' ? 'INSUFFICIENT_SCOPE' : whole;
+  };
+  return {
+    ...expected,
+    reader: readerOf(expected.key),
+    proxyOnly: needsViewer ? 'INSUFFICIENT_SCOPE' : expected.anonymous,
+    operatorReader: readerOf(expected.stranger),
+  };
 }
 
 const key = ({ malformed, keyId }: Target): string => malformed ?? encodeNodeId('ApiKey', keyId);

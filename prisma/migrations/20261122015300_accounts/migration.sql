@@ -1,8 +1,5 @@
 -- CreateEnum
-CREATE TYPE "mail_token_purpose" AS ENUM ('VERIFY_EMAIL', 'RESET_PASSWORD');
-
--- CreateEnum
-CREATE TYPE "mail_kind" AS ENUM ('VERIFY_EMAIL', 'ALREADY_REGISTERED', 'RESET_PASSWORD', 'PASSWORD_CHANGED', 'WALLET_LINKED', 'WALLET_UNLINKED');
+CREATE TYPE "mail_kind" AS ENUM ('VERIFY_EMAIL', 'RESET_PASSWORD', 'PASSWORD_CHANGED', 'WALLET_LINKED', 'WALLET_UNLINKED');
 
 -- CreateEnum
 CREATE TYPE "challenge_purpose" AS ENUM ('SIGN_IN', 'LINK');
@@ -36,11 +33,25 @@ ADD COLUMN     "suspended_at" TIMESTAMPTZ(3),
 ADD COLUMN     "suspended_for" TEXT;
 
 -- CreateTable
+CREATE TABLE "registration" (
+    "id" BIGSERIAL NOT NULL,
+    "email" TEXT NOT NULL,
+    "username" TEXT NOT NULL,
+    "password_hash" TEXT NOT NULL,
+    "language" "language" NOT NULL,
+    "address" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "expires_at" TIMESTAMPTZ(3) NOT NULL,
+    "user_id" BIGINT,
+
+    CONSTRAINT "registration_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateTable
 CREATE TABLE "mail_token" (
     "hash" BYTEA NOT NULL,
-    "user_id" BIGINT NOT NULL,
-    "purpose" "mail_token_purpose" NOT NULL,
-    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "user_id" BIGINT,
+    "registration_id" BIGINT,
     "expires_at" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "mail_token_pkey" PRIMARY KEY ("hash")
@@ -51,9 +62,9 @@ CREATE TABLE "mail_queue" (
     "id" BIGSERIAL NOT NULL,
     "kind" "mail_kind" NOT NULL,
     "recipient" TEXT NOT NULL,
+    "registration_id" BIGINT,
     "address" TEXT NOT NULL,
     "attempts" INTEGER NOT NULL DEFAULT 0,
-    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "next_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "last_error" TEXT,
     "sent_at" TIMESTAMPTZ(3),
@@ -138,16 +149,28 @@ CREATE TABLE "refusal_day" (
 );
 
 -- CreateIndex
-CREATE INDEX "mail_token_user_id_purpose_idx" ON "mail_token"("user_id", "purpose");
+CREATE INDEX "registration_email_id_idx" ON "registration"("email", "id");
+
+-- CreateIndex
+CREATE INDEX "registration_expires_at_idx" ON "registration"("expires_at");
+
+-- CreateIndex
+CREATE INDEX "mail_token_user_id_idx" ON "mail_token"("user_id");
+
+-- CreateIndex
+CREATE INDEX "mail_token_registration_id_idx" ON "mail_token"("registration_id");
 
 -- CreateIndex
 CREATE INDEX "mail_token_expires_at_idx" ON "mail_token"("expires_at");
 
 -- CreateIndex
-CREATE INDEX "mail_queue_next_at_idx" ON "mail_queue"("next_at");
+CREATE INDEX "mail_queue_recipient_kind_id_idx" ON "mail_queue"("recipient", "kind", "id");
 
 -- CreateIndex
-CREATE INDEX "mail_queue_recipient_id_idx" ON "mail_queue"("recipient", "id");
+CREATE INDEX "mail_queue_sent_at_idx" ON "mail_queue"("sent_at");
+
+-- CreateIndex
+CREATE INDEX "wallet_challenge_address_client_expires_at_idx" ON "wallet_challenge"("address", "client", "expires_at");
 
 -- CreateIndex
 CREATE INDEX "wallet_challenge_address_expires_at_idx" ON "wallet_challenge"("address", "expires_at");
@@ -162,13 +185,22 @@ CREATE UNIQUE INDEX "price_grid_name_key" ON "price_grid"("name");
 CREATE INDEX "audit_log_account_id_id_idx" ON "audit_log"("account_id", "id" DESC);
 
 -- CreateIndex
+CREATE INDEX "audit_log_at_idx" ON "audit_log"("at");
+
+-- CreateIndex
 CREATE INDEX "refusal_day_last_at_key_id_code_idx" ON "refusal_day"("last_at" DESC, "key_id", "code");
 
 -- AddForeignKey
 ALTER TABLE "users" ADD CONSTRAINT "users_grid_id_fkey" FOREIGN KEY ("grid_id") REFERENCES "price_grid"("id") ON DELETE SET NULL ON UPDATE CASCADE;
 
 -- AddForeignKey
+ALTER TABLE "registration" ADD CONSTRAINT "registration_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
 ALTER TABLE "mail_token" ADD CONSTRAINT "mail_token_user_id_fkey" FOREIGN KEY ("user_id") REFERENCES "users"("id") ON DELETE CASCADE ON UPDATE CASCADE;
+
+-- AddForeignKey
+ALTER TABLE "mail_token" ADD CONSTRAINT "mail_token_registration_id_fkey" FOREIGN KEY ("registration_id") REFERENCES "registration"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
 -- AddForeignKey
 ALTER TABLE "price_tier" ADD CONSTRAINT "price_tier_grid_id_fkey" FOREIGN KEY ("grid_id") REFERENCES "price_grid"("id") ON DELETE CASCADE ON UPDATE CASCADE;

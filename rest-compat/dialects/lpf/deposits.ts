@@ -8,7 +8,8 @@ import { route } from '../../table.ts';
 const tag = 'Dépôts';
 
 const MAX_INT = 2_147_483_647;
-const CHAINS = '1=Ethereum, 137=Polygon, 56=BSC, 8453=Base, 43114=Avalanche, 560048=Hoodi';
+/** Those of `DEPOSIT_CHAINS`: the table takes nothing from the server, and a test compares the two. */
+export const CHAINS = '1=Ethereum, 137=Polygon, 56=BSC, 8453=Base, 43114=Avalanche, 560048=Hoodi';
 
 export const depositRows = [
   route({

@@ -52,6 +52,10 @@ const texts = {
   USERNAME_TAKEN: { status: 409, message: 'Ce nom d’utilisateur est déjà pris : choisissez-en un autre.' },
   WALLET_TAKEN: { status: 409, message: 'Ce wallet appartient à un autre compte : déliez-le d’abord de celui-ci.' },
   WALLET_ALREADY_LINKED: { status: 409, message: 'Un autre wallet est déjà lié : déliez-le d’abord.' },
+  MERGE_LIMIT_REACHED: {
+    status: 409,
+    message: 'Fusion impossible : plus de 100 clés actives ou de 20 comptes en un seul ; révoquez des clés d’abord.',
+  },
   LAST_CREDENTIAL: {
     status: 409,
     message: 'Ce wallet est le seul moyen de connexion du compte : gardez-le.',

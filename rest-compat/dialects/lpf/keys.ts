@@ -118,11 +118,12 @@ export const keyRows = [
     path: '/keys/:id/regenerate',
     tag,
     summary: 'Regénérer une clé',
-    description: 'Même identifiant, mêmes limites ; l’ancien secret cesse aussitôt de fonctionner.',
+    description:
+      'Même identifiant, mêmes limites ; l’ancien secret cesse aussitôt de fonctionner. Au plus 30 fois par 15 minutes et par compte.',
     operation: RegenerateApiKeyDocument,
     variables: { input: { id } },
     at: ['regenerateApiKey'],
     reply: { success: true, key: field('secret', text) },
-    errors: ['NOT_FOUND', 'KEY_IS_REVOKED'],
+    errors: ['NOT_FOUND', 'KEY_IS_REVOKED', 'THROTTLED'],
   }),
 ];

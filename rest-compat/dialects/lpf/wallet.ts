@@ -81,6 +81,7 @@ export const walletRows = [
         message: optional(
           body('message', lines, 'Message de /auth/nonce?purpose=link ; sinon, l’un des messages en cours'),
         ),
+        acceptSignIn: constant(true),
       },
     },
     at: ['linkWallet'],
@@ -90,6 +91,7 @@ export const walletRows = [
       'INVALID_SIGNATURE',
       'WALLET_TAKEN',
       'WALLET_ALREADY_LINKED',
+      'MERGE_LIMIT_REACHED',
       'ACCOUNT_SUSPENDED',
       'THROTTLED',
       'UNAVAILABLE',

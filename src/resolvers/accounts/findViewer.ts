@@ -1,5 +1,7 @@
 import type { OperationContext, Viewer } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
+import { AppError } from '../../errors.ts';
+import { hasScope } from '../../viewer.ts';
 import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
 import { briefUser, USER_COLUMNS, userOf, type UserColumns, type UserRow } from './rows.ts';
 import {
@@ -53,10 +55,14 @@ const LIMITS = credit('viewerLimits', `, ${currentColumns('a', 3)}`);
  */
 export type ViewerDepth = 'ID' | 'BALANCE' | 'LIMITS' | 'ALL';
 
-/** Who calls, with as much as will be read, in at most one statement. null when anonymous, or gone meanwhile. */
+/**
+ * Who calls, with as much as will be read, in at most one statement. null when anonymous, or gone meanwhile.
+ * @throws AppError INSUFFICIENT_SCOPE for an API key that may not read
+ */
 export async function findViewer(ctx: OperationContext, depth: ViewerDepth = 'ALL'): Promise<ViewerState | null> {
   const { viewer } = ctx;
   if (viewer === null) return null;
+  if (!hasScope(viewer, 'READ')) throw new AppError('INSUFFICIENT_SCOPE');
   if (depth === 'ID') return { user: briefUser(viewer.userId), apiKey: null, remaining: 0n };
   return depth === 'ALL' ? findAll(ctx, viewer) : findCredit(ctx, viewer, depth === 'LIMITS');
 }

@@ -5,7 +5,7 @@ import { USER_COLUMNS, userOf, type UserColumns, type UserRow } from '../account
 import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
 import { connect, type Connection, type PageArgs } from '../connection.ts';
 
-/** Days that counts are kept, today included; `src/jobs/refusals.ts` deletes older ones. */
+/** Days that counts are kept, today included; `src/jobs/forget.ts` deletes older ones. */
 export const KEPT_DAYS = 90;
 
 /** Refused and ended connections of one key, of one reason, on one UTC day. */
@@ -114,14 +114,16 @@ function countOf(row: Columns): RefusalCount {
   return { code: row.code, day: row.day, count: row.count, firstAt: row.first_at, lastAt: row.last_at };
 }
 
+// `now()`, not the clock: what changes from row to row is looked up in no index.
 const PRUNE = sql(
   'refusalsPrune',
   `delete from refusal_day where (key_id, day, code) in (
-     select key_id, day, code from refusal_day where last_at < $1::timestamptz limit $2)
+     select key_id, day, code from refusal_day
+     where last_at < (date_trunc('day', now() at time zone 'UTC') - make_interval(days => $1)) at time zone 'UTC'
+     order by last_at, key_id, code limit $2 for update skip locked)
    returning 1 as deleted`,
 );
 /** Deletes counts of days that are no longer kept, at most `limit`. @returns how many */
-export async function pruneRefusals(db: Sql, now: Date, limit: number): Promise<number> {
-  const from = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() - KEPT_DAYS + 1));
-  return (await db.query(PRUNE, [from.toISOString(), limit])).length;
+export async function pruneRefusals(db: Sql, limit: number): Promise<number> {
+  return (await db.query(PRUNE, [KEPT_DAYS - 1, limit])).length;
 }

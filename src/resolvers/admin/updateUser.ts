@@ -3,6 +3,7 @@ import type { ViewerContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
+import type { Plan } from '../accounts/plans.ts';
 import type { UserRow } from '../accounts/rows.ts';
 import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
@@ -18,7 +19,7 @@ const UPDATE = sql('userUpdateRights', 'update users set role = $2::role, permis
 export interface UserChanges {
   readonly role?: User['role'] | null | undefined;
   readonly permissions?: readonly string[] | null | undefined;
-  readonly plan?: 'FREE' | 'STARTER' | 'PRO' | null | undefined;
+  readonly plan?: Plan | null | undefined;
 }
 
 /**

@@ -3,6 +3,7 @@ import { newApiKeySecret } from '../../crypto.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { limitsOf, type LimitInput } from '../accounts/limitInput.ts';
+import { lockProfile } from '../accounts/lockProfile.ts';
 import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { insertApiKey } from './insertApiKey.ts';
@@ -12,8 +13,6 @@ import type { KeyRow } from './rows.ts';
 /** Active keys of one account. */
 const MAX_ACTIVE_KEYS = 10;
 
-// The lock is a statement of its own: the count must see what whoever held it before has inserted.
-const LOCK_USER = sql('userLockForKeys', 'select 1 from users where id = $1 for no key update');
 const COUNT_ACTIVE = sql(
   'apiKeysCountActive',
   'select count(*) as count from api_key_profile where user_id = $1 and revoked_at is null',
@@ -33,7 +32,7 @@ export async function createApiKey(ctx: ViewerContext, input: NewApiKey): Promis
   const restrictions = restrictionsOf(input, ctx.now());
   const secret = newApiKeySecret();
   return transaction(ctx, async (tx) => {
-    await tx.query(LOCK_USER, [userId]);
+    await lockProfile(tx, userId);
     const [active] = await tx.query<{ count: bigint }>(COUNT_ACTIVE, [userId]);
     if ((active?.count ?? 0n) >= MAX_ACTIVE_KEYS) throw new AppError('KEY_LIMIT_REACHED');
     const apiKey = await insertApiKey(tx, ctx.keys, { userId, name, secret, limits: limitsOf(input), restrictions });

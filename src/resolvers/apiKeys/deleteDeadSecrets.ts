@@ -1,10 +1,12 @@
 import { sql, type Sql } from '../../database/sql.ts';
 
+// `now()`, not the clock: what changes from row to row is looked up in no index.
 const DELETE = sql(
   'apiKeySecretsDeleteDead',
   `delete from api_key_secret where lookup in (
      select lookup from api_key_secret
-     where expires_at < clock_timestamp() - interval '90 days' limit $1::int for update skip locked)
+     where expires_at < now() - interval '90 days'
+     order by expires_at limit $1::int for update skip locked)
    returning 1 as deleted`,
 );
 

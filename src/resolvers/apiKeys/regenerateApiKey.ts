@@ -5,6 +5,7 @@ import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { lockActiveKey, reloadKey } from './findApiKey.ts';
 import { giveSecret } from './insertApiKey.ts';
+import { requireRoomForSecret } from './requireRoomForSecret.ts';
 import type { KeyRow } from './rows.ts';
 
 // The old secrets stay, dead, so that who still uses one is told so, on the key.
@@ -17,10 +18,11 @@ const EXPIRE = sql(
 /**
  * Gives an API key a new secret: same id, limits and history. The old one is dead at once, its
  * connections are closed.
- * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED
+ * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED; THROTTLED
  */
 export async function regenerateApiKey(ctx: ViewerContext, id: bigint): Promise<{ apiKey: KeyRow; secret: string }> {
   const { userId } = ctx.viewer;
+  await requireRoomForSecret(ctx, id);
   const secret = newApiKeySecret();
   const apiKey = await transaction(ctx, async (tx, publish) => {
     const key = await lockActiveKey(tx, id, userId);

@@ -76,6 +76,20 @@ function refusal(field: string, what: string): AppError {
   return new AppError('BAD_INPUT', { field, message: `${field}: ${what}.` });
 }
 
+/** Those that differ from what is there. */
+export function newRestrictions(
+  { scopes, expiresAt, allowedIps, products }: Restrictions,
+  held: Readonly<Record<'scopes' | 'allowedIps' | 'products', readonly string[]>> & { readonly expiresAt: Date | null },
+): Restrictions {
+  const other = (list: readonly string[], there: readonly string[]): boolean => list.join() !== there.join();
+  return {
+    ...(scopes !== undefined && other(scopes, held.scopes) && { scopes }),
+    ...(expiresAt !== undefined && expiresAt?.getTime() !== held.expiresAt?.getTime() && { expiresAt }),
+    ...(allowedIps !== undefined && other(allowedIps, held.allowedIps) && { allowedIps }),
+    ...(products !== undefined && other(products, held.products) && { products }),
+  };
+}
+
 /** For the audit log. */
 export function recordOf({ expiresAt, ...lists }: Restrictions): Record<string, string | null | readonly string[]> {
   return { ...lists, ...(expiresAt !== undefined && { expiresAt: expiresAt?.toISOString() ?? null }) };

@@ -5,6 +5,7 @@ import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { lockActiveKey, reloadKey } from './findApiKey.ts';
 import { giveSecret } from './insertApiKey.ts';
+import { requireRoomForSecret } from './requireRoomForSecret.ts';
 import type { KeyRow } from './rows.ts';
 
 /** Longest time for which a replaced secret works on, in seconds. */
@@ -38,13 +39,14 @@ export interface Rotation {
 /**
  * Gives an API key a new secret beside the old one, which ends by itself after the grace with what is connected by it;
  * at once when there is none. Id, limits, restrictions and history are the key's: both secrets spend one budget.
- * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED
+ * @throws AppError NOT_FOUND when it is unknown or of another account, KEY_IS_REVOKED; THROTTLED
  */
 export async function rotateApiKey(
   ctx: ViewerContext,
   { id, graceSeconds }: Rotation,
 ): Promise<{ apiKey: KeyRow; secret: string }> {
   const { userId } = ctx.viewer;
+  await requireRoomForSecret(ctx, id);
   const secret = newApiKeySecret();
   const apiKey = await transaction(ctx, async (tx, publish) => {
     const key = await lockActiveKey(tx, id, userId);

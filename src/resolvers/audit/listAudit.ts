@@ -1,7 +1,9 @@
 import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
+import { isOperator } from '../../viewer.ts';
 import { KEY_COLUMNS, keyOf, type KeyColumns, type KeyRow } from '../apiKeys/rows.ts';
 import { connect, type Connection, type PageArgs } from '../connection.ts';
+import { OWNER_IDS } from '../usage/owners.ts';
 import type { AuditAction, AuditRecord } from './record.ts';
 
 /** One action on record, as its reader may see it. */
@@ -44,7 +46,6 @@ type Row = Columns & (KeyColumns | { readonly key_id: null });
 const SELECT = `select l.id, l.at, l.account_id, l.action, l.actor_id, l.address, l.session_id::text as session_id,
     l.detail, ${KEY_COLUMNS}`;
 const KEYS = 'left join api_key_profile k on k.id = l.key_id left join api_key m on m.id = k.id';
-const ACCOUNTS = 'array(select $1::bigint union all select id from account where merged_into = $1)';
 
 /** $1 account or null for all, $2 action or null; $3 and $4 ids between which the page lies; $5 rows. */
 const slice = (name: string, ofAccount: boolean, direction: 'asc' | 'desc') => {
@@ -53,7 +54,7 @@ const slice = (name: string, ofAccount: boolean, direction: 'asc' | 'desc') => {
     `audit_log l where ${whose} and ($2::text is null or l.action = $2) and l.id < $3 and l.id > $4 ${order}`;
   // Of each account no more than the page can need, by its index, before they are merged.
   const from = ofAccount
-    ? `unnest(${ACCOUNTS}) as whose (id) cross join lateral (select * from ${entries('l.account_id = whose.id')}) l`
+    ? `unnest(${OWNER_IDS}) as whose (id) cross join lateral (select * from ${entries('l.account_id = whose.id')}) l`
     : `(select * from ${entries('$1::bigint is null')}) l`;
   return sql(name, `${SELECT} from ${from} ${KEYS} ${order}`);
 };
@@ -89,19 +90,19 @@ export function listAudit(
 
 const BY_ID = sql(
   'auditById',
-  `${SELECT} from audit_log l ${KEYS} where l.id = $2 and ($3 or l.account_id = any(${ACCOUNTS}))`,
+  `${SELECT} from audit_log l ${KEYS} where l.id = $2 and ($3 or l.account_id = any(${OWNER_IDS}))`,
 );
 
 /** One entry that the caller may read: of its own account, the operator every one. null otherwise. */
 export async function findAudit({ db, viewer }: Reader, id: bigint): Promise<AuditRow | null> {
-  const [row] = await db.query<Row>(BY_ID, [viewer?.userId ?? 0n, id, viewer?.role === 'ADMIN']);
+  const [row] = await db.query<Row>(BY_ID, [viewer?.userId ?? 0n, id, isOperator(viewer)]);
   return row === undefined ? null : rowFor(viewer, row);
 }
 
 /** Customers learn that the operator did something, not which person, from where or with what. */
 function rowFor(viewer: Reader['viewer'], row: Row): AuditRow {
   const byOperator = row.actor_id !== null;
-  const hidden = byOperator && viewer?.role !== 'ADMIN';
+  const hidden = byOperator && !isOperator(viewer);
   return {
     id: row.id,
     at: row.at,

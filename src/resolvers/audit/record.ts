@@ -6,7 +6,7 @@ export const AUDIT_ACTIONS = {
   ACCOUNT_CREATED: 'The account was created.',
   EMAIL_VERIFIED: 'The e-mail address was confirmed.',
   SIGNED_IN: 'A session was opened.',
-  SESSION_REVOKED: 'A session was ended.',
+  SESSION_REVOKED: 'A session was ended, or all others.',
   REFRESH_TOKEN_REUSED: 'A refresh token came back after its grace; its session was ended.',
   PASSWORD_CHANGED: 'The password was changed by who knew the old one.',
   PASSWORD_RESET_REQUESTED: 'A mail to reset the password was asked for.',

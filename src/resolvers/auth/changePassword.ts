@@ -2,13 +2,14 @@ import type { ViewerContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
+import { lockProfile } from '../accounts/lockProfile.ts';
 import type { UserRow } from '../accounts/rows.ts';
 import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { attempt } from './attempt.ts';
 import { endSessions } from './endSessions.ts';
 import { queueMail } from './mailQueue.ts';
-import { forgetTokens } from './mailTokens.ts';
+import { forgetResetTokens } from './mailTokens.ts';
 import { hashPassword, verifyPassword } from './password.ts';
 
 const PASSWORD = sql(
@@ -48,9 +49,10 @@ export async function changePassword(
   });
   const passwordHash = await hashPassword(newPassword);
   const user = await transaction(ctx, async (tx, publish) => {
+    await lockProfile(tx, userId);
     const changed = await tx.query(REPLACE, [userId, secret, passwordHash]);
     if (changed.length === 0) throw new AppError('WRONG_PASSWORD');
-    await forgetTokens(tx, userId, 'RESET_PASSWORD');
+    await forgetResetTokens(tx, userId);
     await endSessions(tx, publish, { userId, except: sessionId });
     await audit(tx, ctx, { accountId: userId, action: 'PASSWORD_CHANGED' });
     await queueMail(tx, { kind: 'PASSWORD_CHANGED', recipient: email, address: ctx.clientAddress });

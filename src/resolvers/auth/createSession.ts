@@ -3,9 +3,11 @@ import type { OperationContext } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
 import { signRefreshToken, signToken } from './tokens.ts';
 
+// Sessions end by the clock of the database, by which everybody looks them up; tokens by that of the server.
 const INSERT = sql(
   'sessionInsert',
-  `insert into session (user_id, kind, address, expires_at) values ($1, $2::session_kind, $3, $4)
+  `insert into session (user_id, kind, address, expires_at)
+   values ($1, $2::session_kind, $3, clock_timestamp() + make_interval(secs => $4))
    returning id::text as id`,
 );
 
@@ -25,14 +27,13 @@ export async function createSession(
   kind: Session['kind'],
 ): Promise<OpenedSession> {
   const issuedAt = now();
-  const after = (seconds: number): Date => new Date(issuedAt.getTime() + seconds * 1000);
   const lpf = kind === 'LPF';
-  const expiresAt = after(lpf ? sessions.lpfSeconds : sessions.accessSeconds);
+  const expiresAt = new Date(issuedAt.getTime() + (lpf ? sessions.lpfSeconds : sessions.accessSeconds) * 1000);
   const [row] = await db.query<{ id: string }>(INSERT, [
     userId,
     kind,
     clientAddress,
-    lpf ? expiresAt : after(sessions.refreshSeconds),
+    lpf ? sessions.lpfSeconds : sessions.refreshSeconds,
   ]);
   if (row === undefined) throw new Error('the session was not inserted');
   const token = await signToken(keys, { userId, sessionId: row.id }, issuedAt, expiresAt);

@@ -44,13 +44,13 @@ let decoy: Promise<string> | undefined;
  * false, so that time does not tell which e-mail addresses are known.
  * @throws AppError UNAVAILABLE when `MAX_WAITING` others wait already
  */
-export async function verifyPassword(passwordHash: string | undefined, password: string): Promise<boolean> {
+export async function verifyPassword(passwordHash: string | null, password: string): Promise<boolean> {
   // Not refused for want of room: the decoy is made once for all.
   decoy ??= hash('nobody has this password', OPTIONS);
   // Waited for in both cases: the first attempt of all makes the decoy.
   const instead = await decoy;
   const fits = await admitted(() => verify(passwordHash ?? instead, password));
-  return fits && passwordHash !== undefined;
+  return fits && passwordHash !== null;
 }
 
 /** How e-mail addresses are stored and compared. */

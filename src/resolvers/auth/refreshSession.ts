@@ -15,7 +15,8 @@ const REUSE_GRACE_SECONDS = 30;
 
 const ROTATE = sql(
   'sessionRotate',
-  `update session s set generation = s.generation + 1, rotated_at = clock_timestamp(), expires_at = $3
+  `update session s set generation = s.generation + 1, rotated_at = clock_timestamp(),
+     expires_at = clock_timestamp() + make_interval(secs => $3)
    from users u
    where u.id = s.user_id and u.suspended_at is null and s.id = $1::uuid and s.generation = $2
      and s.revoked_at is null and s.expires_at > clock_timestamp()
@@ -59,9 +60,7 @@ export async function refreshSession(ctx: OperationContext, refreshToken: string
   const claims = readRefreshToken(ctx.keys, refreshToken);
   if (claims === undefined) throw new AppError('INVALID_REFRESH_TOKEN');
   const issuedAt = ctx.now();
-  const expiry = new Date(issuedAt.getTime() + ctx.sessions.refreshSeconds * 1000);
-  const family =
-    (await singleStatement(ctx, (db) => rotate(db, claims, expiry))) ?? (await settle(ctx, claims, expiry));
+  const family = (await singleStatement(ctx, (db) => rotate(ctx, db, claims))) ?? (await settle(ctx, claims));
   if (family === undefined) throw new AppError('INVALID_REFRESH_TOKEN');
   const { id: sessionId, userId, generation } = family;
   const expiresAt = new Date(issuedAt.getTime() + ctx.sessions.accessSeconds * 1000);
@@ -71,13 +70,17 @@ export async function refreshSession(ctx: OperationContext, refreshToken: string
 }
 
 /** At once when the token is the current one. */
-async function rotate(db: Sql, claims: RefreshClaims, expiry: Date): Promise<Family | undefined> {
-  const [family] = await db.query<Family>(ROTATE, [claims.sessionId, claims.generation, expiry]);
+async function rotate(
+  { sessions }: OperationContext,
+  db: Sql,
+  { sessionId, generation }: RefreshClaims,
+): Promise<Family | undefined> {
+  const [family] = await db.query<Family>(ROTATE, [sessionId, generation, sessions.refreshSeconds]);
   return family;
 }
 
 /** What becomes of a token that is not the current one. */
-function settle(ctx: OperationContext, claims: RefreshClaims, expiry: Date): Promise<Family | undefined> {
+function settle(ctx: OperationContext, claims: RefreshClaims): Promise<Family | undefined> {
   const { sessionId, generation } = claims;
   return transaction(ctx, async (tx, publish) => {
     const [state] = await tx.query<State>(STATE, [sessionId]);
@@ -90,7 +93,7 @@ function settle(ctx: OperationContext, claims: RefreshClaims, expiry: Date): Pro
     }
     if (state.suspended) throw new AppError('ACCOUNT_SUSPENDED');
     // Current again: the account has just been resumed.
-    return current ? rotate(tx, claims, expiry) : state;
+    return current ? rotate(ctx, tx, claims) : state;
   });
 }
 

@@ -1,18 +1,13 @@
 import type { OperationContext } from '../../context.ts';
-import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { lockProfile } from '../accounts/lockProfile.ts';
 import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { endSessions } from './endSessions.ts';
 import { queueMail } from './mailQueue.ts';
-import { findToken, forgetTokens, lockToken } from './mailTokens.ts';
+import { findResetOwner, takeResetToken } from './mailTokens.ts';
 import { hashPassword } from './password.ts';
 import { setPassword } from './setPassword.ts';
-
-const VERIFY = sql(
-  'userVerifyEmailByReset',
-  'update users set email_verified = true where id = $1 and not email_verified returning id',
-);
 
 export interface ResetPasswordInput {
   readonly token: string;
@@ -21,26 +16,23 @@ export interface ResetPasswordInput {
 }
 
 /**
- * Sets a new password with a token from a mail, once. Every session of the user ends; API keys work on. Whoever has
- * the token reads the mailbox: the address is confirmed by it.
- * @throws AppError INVALID_TOKEN when it is unknown, used or expired
+ * Sets a new password with a token from a mail, once. Every session of the user ends; API keys work on.
+ * @throws AppError INVALID_TOKEN when it is unknown, used or expired; UNAVAILABLE when too many passwords wait to be
+ *   hashed
  */
 export async function resetPassword(
   ctx: OperationContext,
   { token, password }: ResetPasswordInput,
 ): Promise<{ email: string }> {
-  const owner = await findToken(ctx.db, token, 'RESET_PASSWORD', ctx.now());
+  const owner = await findResetOwner(ctx.db, token);
   if (owner === undefined) throw new AppError('INVALID_TOKEN');
   const { userId: accountId, email } = owner;
   const passwordHash = await hashPassword(password);
   await transaction(ctx, async (tx, publish) => {
-    if ((await lockToken(tx, token, 'RESET_PASSWORD', ctx.now())) === undefined) throw new AppError('INVALID_TOKEN');
-    // This one and every other: a mail that was asked for earlier opens nothing any more.
-    await forgetTokens(tx, accountId, 'RESET_PASSWORD');
+    await lockProfile(tx, accountId);
+    if (!(await takeResetToken(tx, accountId, token))) throw new AppError('INVALID_TOKEN');
     await setPassword(tx, accountId, passwordHash);
-    const verified = await tx.query(VERIFY, [accountId]);
     await endSessions(tx, publish, { userId: accountId, except: null });
-    if (verified.length > 0) await audit(tx, ctx, { accountId, action: 'EMAIL_VERIFIED' });
     await audit(tx, ctx, { accountId, action: 'PASSWORD_RESET' });
     await queueMail(tx, { kind: 'PASSWORD_CHANGED', recipient: email, address: ctx.clientAddress });
   });

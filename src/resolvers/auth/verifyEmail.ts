@@ -1,26 +1,40 @@
 import type { OperationContext } from '../../context.ts';
-import { sql } from '../../database/sql.ts';
+import type { Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { insertAccount, isEmailTaken, isNameTaken, lockNames } from '../accounts/insertAccount.ts';
 import { audit } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
-import { lockToken } from './mailTokens.ts';
-
-const VERIFY = sql(
-  'userVerifyEmail',
-  'update users set email_verified = true where id = $1 and not email_verified returning id',
-);
+import { findRegistration, forgetPending, markActivated, type FoundRegistration } from './registrations.ts';
 
 /**
- * Confirms the e-mail address that a token was sent to. The token may come again until it expires, without effect:
- * mail scanners follow links before people do.
- * @throws AppError INVALID_TOKEN when it is unknown, expired or voided by a newer sign-up
+ * Confirms the e-mail address that a token was sent to: the sign-up it was made for, and no other, becomes an account.
+ * The token may come again until it expires, without effect: mail scanners follow links before people do.
+ * @throws AppError INVALID_TOKEN when it is unknown or expired, or when the address has got another account meanwhile
  */
 export function verifyEmail(ctx: OperationContext, token: string): Promise<{ email: string }> {
   return transaction(ctx, async (tx) => {
-    const owner = await lockToken(tx, token, 'VERIFY_EMAIL', ctx.now());
-    if (owner === undefined) throw new AppError('INVALID_TOKEN');
-    const changed = await tx.query(VERIFY, [owner.userId]);
-    if (changed.length > 0) await audit(tx, ctx, { accountId: owner.userId, action: 'EMAIL_VERIFIED' });
-    return { email: owner.email };
+    const found = await findRegistration(tx, token);
+    if (found === undefined) throw new AppError('INVALID_TOKEN');
+    await lockNames(tx, found.email, found.username);
+    // It may have been activated, or have gone, while this waited.
+    const registration = await findRegistration(tx, token);
+    if (registration === undefined) throw new AppError('INVALID_TOKEN');
+    const { email, userId } = registration;
+    if (userId === null) {
+      if (await isEmailTaken(tx, email)) throw new AppError('INVALID_TOKEN');
+      await activate(ctx, tx, registration);
+    }
+    return { email };
   });
+}
+
+async function activate(ctx: OperationContext, tx: Sql, registration: FoundRegistration): Promise<void> {
+  const { email, username, passwordHash, language, address } = registration;
+  // A name that the operator gave to somebody meanwhile is no reason to refuse the account.
+  const free = (await isNameTaken(tx, username)) ? null : username;
+  const accountId = await insertAccount(tx, { email, username: free, passwordHash, role: 'USER', language });
+  await markActivated(tx, registration, accountId);
+  await forgetPending(tx, email);
+  await audit(tx, ctx, { accountId, action: 'ACCOUNT_CREATED', detail: { by: 'PASSWORD', signedUpFrom: address } });
+  await audit(tx, ctx, { accountId, action: 'EMAIL_VERIFIED' });
 }

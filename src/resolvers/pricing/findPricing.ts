@@ -2,6 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { NANO } from '../../units.ts';
+import { OWNER_IDS } from '../usage/owners.ts';
 import { BASE_RATE, GRID_COLUMNS, gridOf, STANDARD_GRID, type GridColumns, type PriceGridRow } from './grids.ts';
 
 /** What credits cost one account. */
@@ -21,13 +22,15 @@ export interface Quote {
   readonly price: bigint;
 }
 
-// Only confirmed deposits have an entry. Those of merged accounts stay where they were made.
+// Only confirmed deposits have an entry. Those of merged accounts stay where they were made. What is not CONSUMPTION is
+// in an index, which is why both conditions are there. A deposit that is reversed later still counts: nothing says yet
+// which one a REVERSAL takes back; whoever first posts one must make its `ref` name the deposit, and leave that out here.
 const PRICING = sql(
   'pricingOfUser',
   `select ${GRID_COLUMNS}, (
      select max(e.amount) from ledger_entry e
      where e.kind <> 'CONSUMPTION' and e.kind = 'DEPOSIT'
-       and e.account_id = any(array(select $1::bigint union all select id from account where merged_into = $1))
+       and e.account_id = any(${OWNER_IDS})
    ) as largest_deposit
    from users u join price_grid g on g.id = coalesce(u.grid_id, ${STANDARD_GRID})
    where u.id = $1`,

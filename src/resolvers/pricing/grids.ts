@@ -1,6 +1,7 @@
 import type { OperationContext } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
+import { isOperator } from '../../viewer.ts';
 
 /** From `minCredits` (nano-credits) in one purchase a credit costs `rate` (billionths of the unit of money). */
 export interface PriceTierRow {
@@ -72,6 +73,6 @@ export async function findGrid(
   { db, viewer }: Pick<OperationContext, 'db' | 'viewer'>,
   id: bigint,
 ): Promise<PriceGridRow | null> {
-  const [row] = await db.query<GridColumns>(VISIBLE, [id, viewer?.userId ?? 0n, viewer?.role === 'ADMIN']);
+  const [row] = await db.query<GridColumns>(VISIBLE, [id, viewer?.userId ?? 0n, isOperator(viewer)]);
   return row === undefined ? null : gridOf(row);
 }

@@ -22,7 +22,7 @@ export interface WebhookInput {
 
 /**
  * Sets the webhook of the caller's account. The signing secret stays as it is.
- * @throws AppError BAD_INPUT when nothing may be sent to the URL
+ * @throws AppError BAD_INPUT when nothing may be sent to the URL; UNAUTHENTICATED, see `lockSettings`
  */
 export async function configureWebhook(ctx: ViewerContext, input: WebhookInput): Promise<{ settings: SettingsRow }> {
   const { url } = input;
@@ -34,7 +34,8 @@ export async function configureWebhook(ctx: ViewerContext, input: WebhookInput):
     const before = await lockSettings(tx, userId);
     if (before.webhookUrl === url && before.webhookEvents.join() === events.join()) return { settings: before };
     await tx.query(UPDATE, [userId, url, events]);
-    const detail = { webhookUrl: url, webhookEvents: events };
+    // Of the URL no more: path and query are where receivers keep their secret.
+    const detail = { webhook: url === null ? null : new URL(url).origin, webhookEvents: events };
     await audit(tx, ctx, { accountId: userId, action: 'SETTINGS_UPDATED', detail });
     return { settings: { ...before, webhookUrl: url, webhookEvents: events } };
   });

@@ -10,7 +10,8 @@ const ROTATE = sql(
 );
 
 /**
- * Replaces the signing secret of the caller's webhook; the old one signs alongside for `ROTATION_GRACE_HOURS`.
+ * Replaces the signing secret of the caller's webhook. When that was stays known: the old one is to sign alongside for a
+ * while, so that receivers can change over.
  * @param number of the secret to replace: when it has been replaced already nothing happens, so that a repeated call
  *   does no harm; null: replaces whatever there is
  */

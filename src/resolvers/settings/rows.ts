@@ -1,5 +1,6 @@
 import type { Settings } from '../../../prisma/generated/client/client.ts';
 import { sql, type Sql } from '../../database/sql.ts';
+import { lockLiveAccount } from '../accounts/lockLiveAccount.ts';
 
 /** What a customer set; amounts in nano-credits. */
 export type SettingsRow = Settings;
@@ -25,7 +26,7 @@ const OF_USER = sql('settingsOfUser', `select ${COLUMNS} from settings s where s
 const CREATE = sql('settingsCreate', 'insert into settings (user_id) values ($1) on conflict (user_id) do nothing');
 const LOCK = sql('settingsLock', `${OF_USER.text} for no key update`);
 
-/** What holds for who has set nothing; the same as the defaults of the columns. */
+/** What holds for who has set nothing; the same as the defaults of the columns, as test/resolvers/settings shows. */
 const DEFAULTS: Omit<SettingsRow, 'userId'> = {
   alertLowBalance: true,
   alertThreshold: 50_000_000_000n,
@@ -45,8 +46,12 @@ export async function findSettings(db: Sql, userId: bigint): Promise<SettingsRow
   return row === undefined ? { userId, ...DEFAULTS } : settingsOf(userId, row);
 }
 
-/** The settings of a user who is about to change them: there is a row, and whoever else changes it waits. */
+/**
+ * The settings of a user who is about to change them: there is a row, and whoever else changes it waits.
+ * @throws AppError UNAUTHENTICATED, see `lockLiveAccount`
+ */
 export async function lockSettings(tx: Sql, userId: bigint): Promise<SettingsRow> {
+  await lockLiveAccount(tx, userId);
   await tx.query(CREATE, [userId]);
   const [row] = await tx.query<Columns>(LOCK, [userId]);
   if (row === undefined) throw new Error('the settings were not inserted');

@@ -28,7 +28,8 @@ export type AlertInput = { readonly [Field in (typeof FIELDS)[number]]?: Setting
 /**
  * Changes alerts and automatic reload of the caller's account. Withdrawing the consent to keep a card ends automatic
  * reload.
- * @throws AppError CARD_CONSENT_REQUIRED when automatic reload is turned on without that consent, given now or before
+ * @throws AppError CARD_CONSENT_REQUIRED when automatic reload is turned on without that consent, given now or before;
+ *   UNAUTHENTICATED, see `lockSettings`
  */
 export function updateAlerts(ctx: ViewerContext, input: AlertInput): Promise<{ settings: SettingsRow }> {
   const { userId } = ctx.viewer;

@@ -3,9 +3,6 @@ import { createHmac } from 'node:crypto';
 import type { Keyring } from '../../crypto.ts';
 import type { SettingsRow } from './rows.ts';
 
-/** How long the secret before the current one signs alongside, so that receivers can change over. */
-export const ROTATION_GRACE_HOURS = 24;
-
 /**
  * Secret that a user's webhooks are signed with, in the form of Standard Webhooks: `whsec_` and base64 of 32 bytes.
  * Made from the master key, user and number of the secret each time it is needed: none is stored.

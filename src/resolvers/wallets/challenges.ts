@@ -1,11 +1,12 @@
 import type { OperationContext } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
+import { clientNetwork } from '../../throttle.ts';
 import type { ChallengePurpose } from './message.ts';
 
-/** Messages that one wallet may have outstanding; more than one client may ask for, so that none can use them up. */
-export const MAX_OUTSTANDING = 100;
+/** Messages of one wallet that one client may have outstanding: what others ask for takes no room of it. */
+export const MAX_OUTSTANDING = 20;
 /** Outstanding messages that a signature is compared with when it does not say which one it is of. */
-const MAX_COMPARED = 10;
+const MAX_COMPARED = MAX_OUTSTANDING;
 
 /** A message given out to be signed. */
 export interface Challenge {
@@ -22,7 +23,7 @@ const INSERT = sql(
   'walletChallengeInsert',
   `insert into wallet_challenge (address, nonce, chain_id, purpose, message, client, expires_at)
    select $1, $3, $4::bigint, $5::challenge_purpose, $6, $7, $8::timestamptz
-   where (select count(*) ${OUTSTANDING}) < ${MAX_OUTSTANDING}
+   where (select count(*) ${OUTSTANDING} and client = $7) < ${MAX_OUTSTANDING}
    returning nonce`,
 );
 const TAKE = sql(
@@ -35,17 +36,20 @@ const RESTORE = sql(
   'walletChallengeRestore',
   'update wallet_challenge set used_at = null where nonce = $1 and used_at = $2',
 );
+const COLUMNS = 'nonce, chain_id as "chainId", purpose::text as purpose, message';
+const newestOf = (whose: string): string =>
+  `(select ${COLUMNS} ${OUTSTANDING} and ${whose} order by expires_at desc limit ${MAX_COMPARED})`;
 // What the client itself asked for comes first: strangers, who may ask for the same wallet, do not push it out.
 const NEWEST = sql(
   'walletChallengesNewest',
-  `select nonce, chain_id as "chainId", purpose::text as purpose, message ${OUTSTANDING}
-   order by client = $3 desc, expires_at desc, nonce limit ${MAX_COMPARED}`,
+  `${newestOf('client = $3')} union all ${newestOf('client <> $3')} limit ${MAX_COMPARED}`,
 );
+// `now()`, not the clock: what changes from row to row is looked up in no index.
 const DELETE = sql(
   'walletChallengesDelete',
   `delete from wallet_challenge where nonce in (
-     select nonce from wallet_challenge where expires_at < clock_timestamp() - interval '5 minutes'
-     order by expires_at limit $1::int)
+     select nonce from wallet_challenge where expires_at < now() - interval '5 minutes'
+     order by expires_at limit $1::int for update skip locked)
    returning nonce`,
 );
 
@@ -58,10 +62,10 @@ export interface NewChallenge extends Challenge {
 
 type Asker = Pick<OperationContext, 'db' | 'clientAddress'>;
 
-/** Keeps a message. @returns false when the wallet has `MAX_OUTSTANDING` already */
+/** Keeps a message. @returns false when the client has `MAX_OUTSTANDING` of the wallet already */
 export async function insertChallenge({ db, clientAddress }: Asker, challenge: NewChallenge): Promise<boolean> {
   const { address, issuedAt, nonce, chainId, purpose, message, expiresAt } = challenge;
-  const values = [address, issuedAt, nonce, chainId, purpose, message, clientAddress, expiresAt];
+  const values = [address, issuedAt, nonce, chainId, purpose, message, clientNetwork(clientAddress), expiresAt];
   return (await db.query(INSERT, values)).length > 0;
 }
 
@@ -85,7 +89,7 @@ export async function restoreChallenge(db: Sql, nonce: string, at: Date): Promis
 
 /** Outstanding messages of a wallet, those of this client first, the newest first; a bounded number. */
 export function newestChallenges({ db, clientAddress }: Asker, address: string, at: Date): Promise<Challenge[]> {
-  return db.query<Challenge>(NEWEST, [address, at, clientAddress]);
+  return db.query<Challenge>(NEWEST, [address, at, clientNetwork(clientAddress)]);
 }
 
 /** Deletes messages that expired a while ago, at most `limit`. @returns how many */

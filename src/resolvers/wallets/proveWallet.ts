@@ -1,9 +1,18 @@
-import type { OperationContext } from '../../context.ts';
+import type { ChainTerms, OperationContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
 import { attempt } from '../auth/attempt.ts';
+import { requireAllowed } from '../requireAllowed.ts';
 import { parseAddress } from './address.ts';
 import { newestChallenges, restoreChallenge, takeChallenge, type Challenge } from './challenges.ts';
 import { requireOwnMessage, type ChallengePurpose } from './message.ts';
+
+/**
+ * Messages that a chain is asked about when a signature does not say which one it is of: of its own, or the newest of
+ * others. A contract that signs an older one names it.
+ */
+export const MAX_ASKED = 2;
+/** Longest wait for a chain that is asked about several messages. */
+const CHAIN_DEADLINE_MS = 5_000;
 
 export interface WalletProof {
   /** In any case. */
@@ -14,10 +23,12 @@ export interface WalletProof {
 
 /**
  * Proves that a wallet has signed a message given out for this purpose. The message is taken before the signature is
- * looked at, so that it serves once, whatever comes of it; it is put back when the chain could not be asked.
+ * looked at, so that it serves once, whatever comes of it; it is put back when the chain did not answer, or may be asked
+ * no more: questions count whatever comes of them.
  * @returns the address, lower case
  * @throws AppError BAD_INPUT; INVALID_CHALLENGE for a message that is not ours, of another purpose, used or expired;
- *   INVALID_SIGNATURE, which counts as a failure; THROTTLED after too many; UNAVAILABLE when the chain did not answer
+ *   INVALID_SIGNATURE, which counts as a failure; THROTTLED after too many, and after too many questions to a chain;
+ *   UNAVAILABLE when the chain did not answer
  */
 export async function proveWallet(
   ctx: OperationContext,
@@ -32,7 +43,7 @@ export async function proveWallet(
     const chainId = await takeChallenge(ctx.db, { nonce, message, purpose }, at);
     if (chainId === undefined) throw new AppError('INVALID_CHALLENGE');
     try {
-      return (await ctx.wallets.verify({ address, message, signature, chainId })) || undefined;
+      return (await ctx.wallets.verify({ address, message, signature, chainId }, termsOf(ctx))) || undefined;
     } catch (error) {
       await restoreChallenge(ctx.db, nonce, at);
       throw error;
@@ -43,21 +54,23 @@ export async function proveWallet(
 }
 
 /**
- * The same for who does not say which message was signed: any that the wallet has outstanding, of either purpose. Only
- * the one that fits is used up.
+ * The same for who does not say which message was signed: any that the wallet has outstanding for one of the purposes.
+ * Only the one that fits is used up.
  * @returns the address, lower case
- * @throws AppError as `proveWallet`; INVALID_CHALLENGE when the wallet has no message outstanding
+ * @throws AppError as `proveWallet`; INVALID_CHALLENGE when the wallet has no such message outstanding
  */
 export async function proveWalletUnnamed(
   ctx: OperationContext,
   { address: text, signature }: WalletProof,
+  purposes: readonly ChallengePurpose[],
 ): Promise<string> {
   const { stored: address } = await parseAddress(text);
   const prove = async (): Promise<true | undefined> => {
     const at = ctx.now();
-    const outstanding = await newestChallenges(ctx, address, at);
+    const newest = await newestChallenges(ctx, address, at);
+    const outstanding = newest.filter(({ purpose }) => purposes.includes(purpose));
     if (outstanding.length === 0) throw new AppError('INVALID_CHALLENGE');
-    const signed = await findSigned(ctx.wallets, outstanding, { address, signature });
+    const signed = await findSigned(ctx, outstanding, { address, signature });
     if (signed === undefined) return undefined;
     if ((await takeChallenge(ctx.db, signed, at)) === undefined) throw new AppError('INVALID_CHALLENGE');
     return true;
@@ -66,13 +79,20 @@ export async function proveWalletUnnamed(
   return address;
 }
 
-/** Keys first: only wallets that are contracts make us ask a chain, once per message. */
+/** Keys first: only signatures that no key made have us ask a chain. */
 async function findSigned(
-  wallets: OperationContext['wallets'],
+  ctx: Pick<OperationContext, 'wallets' | 'throttle' | 'clientAddress'>,
   challenges: readonly Challenge[],
   proof: WalletProof,
 ): Promise<Challenge | undefined> {
+  const { wallets } = ctx;
   for (const challenge of challenges) if (await wallets.signedByKey({ ...proof, ...challenge })) return challenge;
-  for (const challenge of challenges) if (await wallets.verify({ ...proof, ...challenge })) return challenge;
+  const terms = { ...termsOf(ctx), signal: AbortSignal.timeout(CHAIN_DEADLINE_MS) };
+  for (const challenge of challenges.slice(0, MAX_ASKED))
+    if (await wallets.verify({ ...proof, ...challenge }, terms)) return challenge;
   return undefined;
+}
+
+function termsOf({ throttle, clientAddress }: Pick<OperationContext, 'throttle' | 'clientAddress'>): ChainTerms {
+  return { allow: () => requireAllowed(throttle.askChain(clientAddress)) };
 }

@@ -11,8 +11,9 @@ import { secretsByKey } from '../../../src/resolvers/apiKeys/secretsByKey.ts';
 import { updateApiKey } from '../../../src/resolvers/apiKeys/updateApiKey.ts';
 import { createAuthenticator, type Authenticator } from '../../../src/resolvers/auth/authenticate.ts';
 import { encodeNodeId } from '../../../src/schema/ids.ts';
+import { MAX_SECRET_CHANGES } from '../../../src/throttle.ts';
 import { NANO } from '../../../src/units.ts';
-import { makeAccount, openTestServices, run, type TestServices } from '../../harness/context.ts';
+import { makeAccount, openTestServices, recordsOf, run, type TestServices } from '../../harness/context.ts';
 
 let services: TestServices;
 let activity: KeyActivity;
@@ -155,4 +156,20 @@ test('20 rotations at once leave five secrets that work', async () => {
     [secret, ...rotations.map((rotation) => rotation.secret)].map(async (one) => (await opens(one))[0]),
   );
   expect(answers.filter((answer) => answer === `key ${apiKey.id}`)).toHaveLength(5);
+});
+
+test('rotations and regenerations are counted together, per account; what is refused anyway is not', async () => {
+  const { ctx, apiKey } = await makeAccount(services);
+  const other = await makeAccount(services);
+  await expect(rotateApiKey(ctx, { id: other.apiKey.id, graceSeconds: 0 })).rejects.toMatchObject({
+    code: 'NOT_FOUND',
+  });
+  for (let n = 0; n < MAX_SECRET_CHANGES; n += 1)
+    await (n % 2 === 0 ? regenerateApiKey(ctx, apiKey.id) : rotateApiKey(ctx, { id: apiKey.id, graceSeconds: 60 }));
+  const changed = (await recordsOf(services, ctx.viewer.userId)).length;
+  const throttled = { code: 'THROTTLED', retryAfterSeconds: expect.any(Number) as number };
+  await expect(regenerateApiKey(ctx, apiKey.id)).rejects.toMatchObject(throttled);
+  await expect(rotateApiKey(ctx, { id: apiKey.id, graceSeconds: 60 })).rejects.toMatchObject(throttled);
+  expect(await recordsOf(services, ctx.viewer.userId)).toHaveLength(changed);
+  await regenerateApiKey(other.ctx, other.apiKey.id);
 });

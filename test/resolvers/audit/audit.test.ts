@@ -4,10 +4,15 @@ import { sql } from '../../../src/database/sql.ts';
 import { adjustBalance } from '../../../src/resolvers/accounts/adjustBalance.ts';
 import { resetUsage } from '../../../src/resolvers/accounts/resetUsage.ts';
 import { updateLimits } from '../../../src/resolvers/accounts/updateLimits.ts';
+import { updateProfile } from '../../../src/resolvers/accounts/updateProfile.ts';
+import { updateApiKey } from '../../../src/resolvers/apiKeys/updateApiKey.ts';
 import { createSession } from '../../../src/resolvers/auth/createSession.ts';
+import { AUDIT_KEPT_DAYS, deleteOldRecords } from '../../../src/resolvers/audit/deleteOldRecords.ts';
 import { findAudit, listAudit, type AuditRow } from '../../../src/resolvers/audit/listAudit.ts';
 import { audit } from '../../../src/resolvers/audit/record.ts';
 import { merge } from '../../../src/resolvers/ledger/merge.ts';
+import { configureWebhook } from '../../../src/resolvers/settings/configureWebhook.ts';
+import { rotateWebhookSecret } from '../../../src/resolvers/settings/rotateWebhookSecret.ts';
 import { updateAlerts } from '../../../src/resolvers/settings/updateAlerts.ts';
 import { encodeNodeId } from '../../../src/schema/ids.ts';
 import { NANO } from '../../../src/units.ts';
@@ -15,6 +20,7 @@ import {
   contextOf,
   makeAccount,
   openTestServices,
+  recordsOf,
   run,
   viewerOf,
   type TestAccount,
@@ -25,6 +31,9 @@ const SESSION = sql(
   'testNewestSession',
   'select id::text as id from session where user_id = $1 order by created_at desc',
 );
+
+const SETTINGS = sql('testSettingsOf', 'select 1 as found from settings where user_id = $1');
+const ALL_EVENTS = { balanceLow: true, deposit: true, dailyUsage: true };
 
 let services: TestServices;
 let admin: TestAccount;
@@ -67,6 +76,7 @@ test('what the operator does to an account is on record, once', async () => {
 test('what an account does itself is on record with credential and address', async () => {
   const account = await makeAccount(services);
   const byKey = { ...account.ctx, viewer: viewerOf(account.user, account.apiKey), clientAddress: '192.0.2.7' };
+  await updateLimits(account.ctx, { weeklyLimit: 7n * NANO });
   await updateLimits(byKey, { dailyLimit: 5n * NANO, weeklyLimit: null });
   await updateLimits(byKey, {});
   await createSession(account.ctx, account.user.id, 'GRAPHQL');
@@ -193,7 +203,70 @@ test('operators read all of it', async () => {
   expect(edges.length).toBeGreaterThan(3);
 });
 
-test('nothing on record is changed or deleted', async () => {
+test('what is so already is no change: no record, no event', async () => {
+  const { ctx, user, apiKey } = await makeAccount(services);
+  const limit = { dailyLimit: 5n * NANO, weeklyLimit: null };
+  const restricted = { scopes: ['READ'], products: ['SHARED'], allowedIps: ['192.0.2.0/24'] } as const;
+  const expiresAt = new Date(Date.now() + 86_400_000);
+  const changes = [
+    () => updateLimits(ctx, limit),
+    () => updateApiKey(ctx, apiKey.id, limit),
+    () => updateApiKey(ctx, apiKey.id, limit, true),
+    () => updateApiKey(ctx, apiKey.id, { name: 'new', ...limit, ...restricted, expiresAt }),
+    () => configureWebhook(ctx, { url: 'https://example.com/', events: ALL_EVENTS }),
+    () => updateProfile(ctx, 'FR'),
+  ];
+  for (const change of changes) await change();
+  const [before, heard] = [await recordsOf(services, user.id), services.published.length];
+  expect(before.slice(2).map(({ detail }) => detail)).toEqual([
+    { dailyLimit: '5' },
+    { apiKeyId: String(apiKey.id), dailyLimit: '5', weeklyLimit: null },
+    { apiKeyId: String(apiKey.id), name: 'new', ...restricted, expiresAt: expiresAt.toISOString() },
+    { webhook: 'https://example.com', webhookEvents: ['balanceLow', 'deposit', 'dailyUsage'] },
+    { language: 'FR' },
+  ]);
+  for (const change of changes) await change();
+  expect(await recordsOf(services, user.id)).toEqual(before);
+  expect(services.published.slice(heard)).toEqual([]);
+  expect((await updateApiKey(ctx, apiKey.id, { dailyLimit: null })).apiKey.meter).toMatchObject({ dayLimit: null });
+});
+
+test('of a webhook only the origin is on record: the rest of its URL may be a secret', async () => {
+  const { ctx, user } = await makeAccount(services);
+  await configureWebhook(ctx, { url: 'https://hooks.example.com/T0/s3cret?key=x#y', events: ALL_EVENTS });
+  const record = (await recordsOf(services, user.id)).at(-1);
+  expect(record?.detail).toMatchObject({ webhook: 'https://hooks.example.com' });
+  expect(JSON.stringify(record)).not.toMatch(/s3cret|key=x/);
+});
+
+test('a request of an account that was merged on its way changes nothing, and is told so', async () => {
+  const [from, into] = [await makeAccount(services), await makeAccount(services)];
+  await services.db.transaction((tx) => merge(tx, from.user.id, into.user.id));
+  const before = await recordsOf(services, from.user.id);
+  for (const late of [
+    () => updateLimits(from.ctx, { dailyLimit: 1n }),
+    () => updateAlerts(from.ctx, { alertThreshold: 1n }),
+    () => configureWebhook(from.ctx, { url: 'https://example.com/', events: ALL_EVENTS }),
+    () => rotateWebhookSecret(from.ctx, null),
+    () => updateProfile(from.ctx, 'FR'),
+  ])
+    await expect(late()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+  expect(await recordsOf(services, from.user.id)).toEqual(before);
+  expect(await services.db.query(SETTINGS, [from.user.id])).toEqual([]);
+});
+
+test('nothing on record is changed, or deleted within 400 days', async () => {
+  const age = sql(
+    'testOldRecord',
+    `insert into audit_log (account_id, action, address, at) values (4711, 'SIGNED_IN', '', now() - $1::interval)`,
+  );
+  for (const days of ['401 days', '399 days']) await services.db.query(age, [days]);
+  expect(AUDIT_KEPT_DAYS).toBe(400);
+  expect(await deleteOldRecords(services.db, 10)).toBe(1);
+  expect(await recordsOf(services, 4711n)).toHaveLength(1);
+  await expect(
+    services.db.query(sql('testRecordDelete', 'delete from audit_log where account_id = 4711')),
+  ).rejects.toThrow(/what was done stays on record/);
   for (const [name, text] of [
     ['testAuditUpdate', `update audit_log set action = 'SIGNED_IN'`],
     ['testAuditDelete', 'delete from audit_log'],

@@ -28,18 +28,18 @@ describe('confirming an address', () => {
   test('works again for 24 hours, and then no more', async () => {
     await office.register('zoe@example.com');
     const token = await office.mailed();
-    office.later(24 * 60 * MINUTE_MS - 1_000);
+    await office.later(24 * 60 * MINUTE_MS - MINUTE_MS);
     expect(await outcome(verifyEmail(office.client(), token))).toBe('OK');
     expect(await outcome(verifyEmail(office.client(), token))).toBe('OK');
-    office.later(1_000);
+    await office.later(MINUTE_MS);
     expect(await outcome(verifyEmail(office.client(), token))).toBe('INVALID_TOKEN');
   });
 
   test('an unknown token, and one that resets a password, confirm nothing', async () => {
     await office.register('zoe@example.com');
     await sendDue(office.services, office.mailer);
-    await requestPasswordReset(office.client(), 'zoe@example.com');
-    expect(await outcome(verifyEmail(office.client(), await office.mailed()))).toBe('INVALID_TOKEN');
+    const { token } = await office.forgetful();
+    expect(await outcome(verifyEmail(office.client(), token))).toBe('INVALID_TOKEN');
     expect(await outcome(verifyEmail(office.client(), 'example'))).toBe('INVALID_TOKEN');
     expect(await outcome(office.login('zoe@example.com'))).toBe('EMAIL_NOT_VERIFIED');
   });

@@ -6,7 +6,7 @@ import { outcome, tally } from './office.ts';
 test('so many passwords are checked or wait at once; more are refused, and later ones are not', async () => {
   const passwordHash = await hashPassword('right');
   // The first of all also waits for what stands in for passwords that are not there.
-  expect(await verifyPassword(undefined, 'right')).toBe(false);
+  expect(await verifyPassword(null, 'right')).toBe(false);
   const room = MAX_RUNNING + MAX_WAITING;
   const crowd = Array.from({ length: room + 5 }, (_, index) =>
     outcome(index % 2 === 0 ? verifyPassword(passwordHash, 'right') : hashPassword('another')),

@@ -2,6 +2,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { OperationContext, ViewerContext } from '../../../src/context.ts';
+import { sql } from '../../../src/database/sql.ts';
 import { createKeyActivity, type KeyActivity } from '../../../src/resolvers/apiKeys/keyActivity.ts';
 import { createAuthenticator, type Authenticator } from '../../../src/resolvers/auth/authenticate.ts';
 import { createSession, type OpenedSession } from '../../../src/resolvers/auth/createSession.ts';
@@ -179,8 +180,37 @@ async function sessionsOf(ctx: OperationContext): Promise<{ id: string; current:
   return (data as { viewer: { user: { sessions: { id: string; current: boolean }[] } } }).viewer.user.sessions;
 }
 
+const REVOKE_OTHERS = `mutation ($id: ID) { revokeSession(input: { id: $id, others: true }) {
+  ... on RevokeSessionSuccess { session { id } count } ... on Error { code ... on InputError { field } } } }`;
+const MANY_SESSIONS = sql(
+  'testManySessions',
+  `insert into session (user_id, kind, expires_at)
+   select $1, 'GRAPHQL', now() + interval '1 day' from generate_series(1, 120)`,
+);
+
 describe('sessions', () => {
   const globalId = (id: string): string => encodeNodeId('Session', id);
+
+  test('all others end at once, also those that the list does not show; by an API key every one', async () => {
+    const first = await open();
+    const { user, apiKey } = first.account;
+    await services.db.query(MANY_SESSIONS, [user.id]);
+    expect(await sessionsOf(first.ctx)).toHaveLength(100);
+    const others = async (ctx: OperationContext, id?: string): Promise<unknown> =>
+      (await run(ctx, REVOKE_OTHERS, { id })).data?.['revokeSession'];
+    expect(await others(first.ctx, globalId(first.id))).toMatchObject({ code: 'BAD_INPUT', field: 'id' });
+    expect(await others(first.ctx)).toEqual({ session: null, count: 120 });
+    expect((await sessionsOf(first.ctx)).map(({ id }) => id)).toEqual([globalId(first.id)]);
+    await bearer(first.token);
+    expect(await others(first.ctx)).toEqual({ session: null, count: 0 });
+    expect(await others(contextOf(services, viewerOf(user, apiKey)))).toEqual({ session: null, count: 1 });
+    await expect(bearer(first.token)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' });
+    const records = (await recordsOf(services, user.id)).filter(({ action }) => action === 'SESSION_REVOKED');
+    expect(records.map(({ detail }) => detail)).toEqual([
+      { others: true, count: '120' },
+      { others: true, count: '1' },
+    ]);
+  });
 
   test('are listed for their user, the newest first; an API key sees them too', async () => {
     const first = await open();

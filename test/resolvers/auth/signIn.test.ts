@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { createAuthenticator } from '../../../src/resolvers/auth/authenticate.ts';
 import { signIn } from '../../../src/resolvers/auth/signIn.ts';
+import { signUp } from '../../../src/resolvers/auth/signUp.ts';
 import { createKeyActivity } from '../../../src/resolvers/apiKeys/keyActivity.ts';
 import { contextOf, makeAccount, openTestServices, PASSWORD, type TestServices } from '../../harness/context.ts';
 
@@ -115,13 +116,29 @@ test('unknown address and wrong password are the same answer; the 11th attempt i
 });
 
 test('an unverified address is told so only after the right password', async () => {
-  const { user } = await makeAccount(services);
-  const text = 'update users set email_verified = false where id = $1';
-  await services.db.query({ name: 'testUnverify', text }, [user.id]);
-  const attempt = (password: string): Promise<unknown> =>
-    signIn(contextOf(services, null), { email: user.email ?? '', password, kind: 'GRAPHQL' });
+  const email = 'pending@example.com';
+  const nobody = contextOf(services, null, '127.0.0.6');
+  await signUp(nobody, { username: 'pending', email, password: PASSWORD, language: 'EN' });
+  const attempt = (password: string): Promise<unknown> => signIn(nobody, { email, password, kind: 'GRAPHQL' });
   await expect(attempt('wrong')).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
   await expect(attempt(PASSWORD)).rejects.toMatchObject({ code: 'EMAIL_NOT_VERIFIED' });
+});
+
+test('the password of a sign-up neither counts as a failure nor clears those at the account of the address', async () => {
+  const { user } = await makeAccount(services);
+  const email = user.email ?? '';
+  const nobody = contextOf(services, null, '127.0.0.7');
+  await signUp(nobody, { username: 'planted', email, password: 'planted password', language: 'EN' });
+  const attempt = (password: string): Promise<string> =>
+    signIn(nobody, { email, password, kind: 'GRAPHQL' }).then(
+      () => 'signed in',
+      ({ code }: { code: string }) => code,
+    );
+  for (let failures = 0; failures < 9; failures += 1) expect(await attempt('guess')).toBe('INVALID_CREDENTIALS');
+  for (let planted = 0; planted < 12; planted += 1)
+    expect(await attempt('planted password')).toBe('EMAIL_NOT_VERIFIED');
+  expect(await attempt('guess')).toBe('INVALID_CREDENTIALS');
+  expect(await attempt('guess')).toBe('THROTTLED');
 });
 
 test('attempts made at once are counted one by one', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
-import { submitDeposit } from '../../../src/resolvers/deposits/submitDeposit.ts';
+import { CHAINS } from '../../../rest-compat/dialects/lpf/deposits.ts';
+import { DEPOSIT_CHAINS, submitDeposit } from '../../../src/resolvers/deposits/submitDeposit.ts';
 import { sessionOf } from '../../harness/context.ts';
 
 const HASH = `0x${'c4'.repeat(32)}`;
@@ -16,6 +17,10 @@ test('a good deposit waits for the version that takes them', async () => {
   await expect(submit({ currency: 'ETH', txHash: HASH.toUpperCase().replace('0X', '0x') })).rejects.toMatchObject({
     code: 'NOT_IMPLEMENTED',
   });
+});
+
+test('lpf documents the chains there are', () => {
+  expect(CHAINS).toBe(DEPOSIT_CHAINS.map(({ id, name }) => `${id}=${name}`).join(', '));
 });
 
 test('the test network needs the permission', async () => {

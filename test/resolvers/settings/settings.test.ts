@@ -175,9 +175,9 @@ describe('the webhook', () => {
     expect(await recorded(account)).toEqual([
       {
         action: 'SETTINGS_UPDATED',
-        detail: { webhookUrl: 'https://example.com/hook', webhookEvents: ['balanceLow', 'dailyUsage'] },
+        detail: { webhook: 'https://example.com', webhookEvents: ['balanceLow', 'dailyUsage'] },
       },
-      { action: 'SETTINGS_UPDATED', detail: { webhookUrl: null, webhookEvents: [] } },
+      { action: 'SETTINGS_UPDATED', detail: { webhook: null, webhookEvents: [] } },
     ]);
   });
 

@@ -2,10 +2,10 @@ import { getAddress } from 'viem';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { sql } from '../../../src/database/sql.ts';
-import { deleteChallenges, MAX_OUTSTANDING } from '../../../src/resolvers/wallets/challenges.ts';
+import { deleteChallenges, MAX_OUTSTANDING, newestChallenges } from '../../../src/resolvers/wallets/challenges.ts';
 import { createWalletChallenge } from '../../../src/resolvers/wallets/createWalletChallenge.ts';
 import { MAX_CHALLENGES_ASKED } from '../../../src/throttle.ts';
-import { openTestServices, type TestServices } from '../../harness/context.ts';
+import { contextOf, openTestServices, type TestServices } from '../../harness/context.ts';
 import { newClient, newKey, signChallenge } from '../../harness/wallet.ts';
 import { signInWithWallet } from '../../../src/resolvers/wallets/signInWithWallet.ts';
 
@@ -94,19 +94,46 @@ describe('limits', () => {
     await ask(newKey().address);
   });
 
-  test('one client alone cannot use up what a wallet may have', () => {
-    expect(MAX_CHALLENGES_ASKED).toBeLessThan(MAX_OUTSTANDING);
-  });
-
-  test('a wallet has so many outstanding and no more, and those stay good', async () => {
+  test('a client has so many outstanding of one wallet and no more, and those stay good', async () => {
     const key = newKey();
     const mine = newClient(services);
+    const again = () => createWalletChallenge(mine, { address: key.address, purpose: 'SIGN_IN', chainId: 1n });
     const proof = await signChallenge(mine, key);
-    for (let times = 1; times < MAX_OUTSTANDING; times += 1) await ask(key.address);
-    await expect(ask(key.address)).rejects.toMatchObject({ code: 'THROTTLED', retryAfterSeconds: 60 });
+    for (let times = 1; times < MAX_OUTSTANDING; times += 1) await again();
+    await expect(again()).rejects.toMatchObject({ code: 'THROTTLED', retryAfterSeconds: 60 });
     expect(await count(key.address)).toBe(MAX_OUTSTANDING);
     await signInWithWallet(mine, { ...proof, kind: 'LPF' });
-    await ask(key.address);
+    await again();
+    await createWalletChallenge(mine, { address: newKey().address, purpose: 'SIGN_IN', chainId: 1n });
+  });
+
+  test('strangers cannot lock a wallet out: neither with many addresses of theirs, nor with many networks', async () => {
+    const key = newKey();
+    for (let host = 1; host <= 70; host += 1) {
+      for (const address of [`2001:db8:7:7::${host.toString(16)}`, `203.0.113.${host}`, `2001:db8:9:${host}::1`]) {
+        const stranger = contextOf(services, null, address);
+        const asked = createWalletChallenge(stranger, { address: key.address, purpose: 'SIGN_IN', chainId: 1n });
+        await asked.catch(() => undefined);
+      }
+    }
+    // Of the first network so many, whichever of its addresses asks.
+    expect(await count(key.address)).toBe(MAX_OUTSTANDING + 2 * 70);
+    const mine = newClient(services);
+    await signInWithWallet(mine, { ...(await signChallenge(mine, key)), kind: 'LPF' });
+  });
+
+  test('a signature without its message is compared with a bounded number, one’s own first', async () => {
+    const { address } = newKey();
+    for (let stranger = 0; stranger < 2 * MAX_OUTSTANDING; stranger += 1) await ask(address);
+    const hosts = ['2001:db8:8:8::1', '2001:db8:8:8::2'].map((host) => contextOf(services, null, host));
+    const nonces: string[] = [];
+    for (const host of hosts)
+      nonces.push((await createWalletChallenge(host, { address, purpose: 'LINK', chainId: 1n })).nonce);
+    for (const host of hosts) {
+      const found = (await newestChallenges(host, address.toLowerCase(), NOW)).map(({ nonce }) => nonce);
+      expect(found).toHaveLength(MAX_OUTSTANDING);
+      expect(found.slice(0, 2).toSorted()).toEqual(nonces.toSorted());
+    }
   });
 });
 

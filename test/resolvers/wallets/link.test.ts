@@ -7,9 +7,11 @@ import {
   asSession,
   makeAccount,
   openTestServices,
+  viewerOf,
   type TestAccount,
   type TestServices,
 } from '../../harness/context.ts';
+import { keepMails, sendDue } from '../../harness/mailRun.ts';
 import { newClient, newKey, signChallenge, signInWithKey } from '../../harness/wallet.ts';
 
 const SUSPEND = sql('testSuspendUser', 'update users set suspended_at = clock_timestamp() where id = $1');
@@ -31,7 +33,7 @@ describe('linking', () => {
     expect(await actionsOf(account)).toContain('WALLET_LINKED');
   });
 
-  test('as the lpf documentation does it: without the message, by the one that fits, which is used up', async () => {
+  test('as the lpf documentation does it, and when that is allowed alone: without the message, by the one that fits', async () => {
     const { ctx } = await makeAccount(services);
     const key = newKey();
     // Somebody else asks for the same wallet, and it asks for others itself.
@@ -39,9 +41,13 @@ describe('linking', () => {
     const { message, ...proof } = await signChallenge(newClient(services), key);
     const unsigned = await signChallenge(newClient(services), key);
     expect(message).toContain('Connexion a Le Proxy Francais');
-    expect((await linkWallet(ctx, proof)).merged).toBe(false);
-    await expect(linkWallet(ctx, proof)).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' });
-    expect((await linkWallet(ctx, { address: unsigned.address, signature: unsigned.signature })).merged).toBe(false);
+    const acceptSignIn = true;
+    await expect(linkWallet(ctx, proof)).rejects.toMatchObject({ code: 'INVALID_CHALLENGE' });
+    expect((await linkWallet(ctx, { ...proof, acceptSignIn })).merged).toBe(false);
+    await expect(linkWallet(ctx, { ...proof, acceptSignIn })).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' });
+    expect(
+      (await linkWallet(ctx, { address: unsigned.address, signature: unsigned.signature, acceptSignIn })).merged,
+    ).toBe(false);
   });
 
   test('strangers who ask for the wallet do not push one’s own message out', async () => {
@@ -65,7 +71,7 @@ describe('linking', () => {
     const signature = await key.signMessage({ message: 'anything' });
     const address = key.address;
     await expect(linkWallet(ctx, { address, signature })).rejects.toMatchObject({ code: 'INVALID_CHALLENGE' });
-    await signChallenge(newClient(services), key);
+    await signChallenge(newClient(services), key, { purpose: 'LINK' });
     await expect(linkWallet(ctx, { address, signature })).rejects.toMatchObject({ code: 'INVALID_SIGNATURE' });
   });
 
@@ -135,5 +141,49 @@ describe('unlinking', () => {
     const { user } = await signInWithKey(newClient(services), newKey());
     const refused = unlinkWallet(asSession(services, user), {});
     await expect(refused).rejects.toMatchObject({ code: 'LAST_CREDENTIAL' });
+  });
+});
+
+describe('the owner is told by mail', () => {
+  const MAILS = sql('testWalletMails', 'select kind::text as kind, recipient, address from mail_queue order by id');
+  const linkingAgain = async (key: ReturnType<typeof newKey>) =>
+    signChallenge(newClient(services), key, { purpose: 'LINK' });
+
+  test('once for each link and unlink, also when an API key does it, and the job is woken after the commit', async () => {
+    const account = await makeAccount(services);
+    const woken: number[] = [];
+    const mails = async () => services.db.query<{ kind: string }>(MAILS);
+    const before = (await mails()).length;
+    const ctx = {
+      ...account.ctx,
+      ...{ viewer: viewerOf(account.user, account.apiKey), clientAddress: '2001:db8::7' },
+      wakeMail: () => void woken.push(1),
+    };
+    const key = newKey();
+    await linkWallet(ctx, await forLinking(key));
+    await linkWallet(ctx, await linkingAgain(key).then(({ message: _message, ...proof }) => proof));
+    await unlinkWallet(ctx, {});
+    await expect(unlinkWallet(ctx, {})).rejects.toMatchObject({ code: 'NO_WALLET' });
+    const to = { recipient: account.user.email, address: '2001:db8::7' };
+    expect((await mails()).slice(before)).toEqual([
+      { kind: 'WALLET_LINKED', ...to },
+      { kind: 'WALLET_UNLINKED', ...to },
+    ]);
+    expect(woken.length).toBeGreaterThanOrEqual(2);
+    const mailer = keepMails();
+    await sendDue(services, mailer);
+    const subjects = mailer.sent.filter((mail) => mail.to === account.user.email).map(({ subject }) => subject);
+    expect(subjects.toSorted()).toEqual([
+      'A wallet was linked to your account',
+      'The wallet of your account was unlinked',
+    ]);
+  });
+
+  test('unless the account has no address', async () => {
+    const key = newKey();
+    const { user } = await signInWithKey(newClient(services), key);
+    const before = await services.db.query(MAILS);
+    await linkWallet(asSession(services, user), await forLinking(key));
+    expect(await services.db.query(MAILS)).toEqual(before);
   });
 });

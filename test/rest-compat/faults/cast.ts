@@ -5,8 +5,10 @@ import { insertAccount } from '../../../src/resolvers/accounts/insertAccount.ts'
 import { insertApiKey } from '../../../src/resolvers/apiKeys/insertApiKey.ts';
 import type { Restrictions } from '../../../src/resolvers/apiKeys/restrictions.ts';
 import { hashPassword } from '../../../src/resolvers/auth/password.ts';
+import { insertRegistration } from '../../../src/resolvers/auth/registrations.ts';
 import { insertChallenge, MAX_OUTSTANDING } from '../../../src/resolvers/wallets/challenges.ts';
-import { MAX_MAILS_ASKED, MAX_REVEALS } from '../../../src/throttle.ts';
+import { MAX_MERGED_KEYS } from '../../../src/resolvers/wallets/mergeAccount.ts';
+import { MAX_MAILS_ASKED, MAX_REVEALS, MAX_SECRET_CHANGES } from '../../../src/throttle.ts';
 import { NOW, PASSWORD, type World } from '../world.ts';
 
 /** An account of one part, with its first key. */
@@ -36,6 +38,9 @@ export interface Cast {
   readonly linked: Part;
   /** An account that a wallet alone opens. */
   readonly walletOnly: Part;
+  /** A sign-up whose link was not followed, with a key of somebody else. */
+  /** An account that a wallet alone opens, with more keys than one account may take in. */
+  readonly crowded: Part;
   readonly unverified: Part;
   /** Whose secret cannot be shown. */
   readonly sealed: Part;
@@ -43,7 +48,6 @@ export interface Cast {
   readonly hasty: Part;
 }
 
-const UNVERIFIED = sql('testCastUnverified', 'update users set email_verified = false where id = $1');
 const SUSPEND = sql('testCastSuspend', 'update users set suspended_at = now() where id = $1');
 const REVOKE = sql('testCastRevoke', 'update api_key_profile set revoked_at = now() where id = $1');
 const WALLET = sql('testCastWallet', 'update users set wallet_address = $2 where id = $1');
@@ -52,6 +56,10 @@ const NO_PASSWORD = sql('testCastNoPassword', 'delete from credential where user
 const WEBHOOK = sql(
   'testCastWebhook',
   `insert into settings (user_id, webhook_url) values ($1, 'https://example.com/webhook')`,
+);
+const CROWD = sql(
+  'testCastCrowd',
+  `insert into api_key_profile (user_id, name, prefix) select $1, 'Key ' || n, '' from generate_series(1, $2::int) n`,
 );
 const SEAL = sql('testCastSeal', 'update api_key_secret set ciphertext = null where key_id = $1');
 
@@ -85,21 +93,27 @@ export async function assemble(world: World): Promise<Cast> {
     full: await play('full'),
     linked: await play('linked'),
     walletOnly: await play('wallet-only'),
-    unverified: await play('unverified'),
+    crowded: await play('crowded'),
+    unverified: { ...(await play('confirmed')), email: 'unverified@example.com' },
     sealed: await play('sealed'),
     hasty: await play('hasty'),
   };
-  for (const { userId, wallet } of [cast.linked, cast.walletOnly, cast.suspendedWallet])
+  for (const { userId, wallet } of [cast.linked, cast.walletOnly, cast.crowded, cast.suspendedWallet])
     await db.query(WALLET, [userId, wallet.address.toLowerCase()]);
   for (const { userId } of [cast.suspended, cast.suspendedWallet]) await db.query(SUSPEND, [userId]);
-  for (const { userId } of [cast.walletOnly, cast.suspendedWallet]) {
+  for (const { userId } of [cast.walletOnly, cast.crowded, cast.suspendedWallet]) {
     await db.query(WALLET_ONLY, [userId]);
     await db.query(NO_PASSWORD, [userId]);
   }
   await db.query(WEBHOOK, [cast.linked.userId]);
   await db.query(REVOKE, [cast.revoked.keyId]);
-  await db.query(UNVERIFIED, [cast.unverified.userId]);
+  await db.transaction((tx) =>
+    insertRegistration(tx, {
+      ...{ email: cast.unverified.email, username: 'unverified', passwordHash, language: 'FR', address: CLIENT },
+    }),
+  );
   await db.query(SEAL, [cast.sealed.keyId]);
+  await db.query(CROWD, [cast.crowded.userId, MAX_MERGED_KEYS]);
   await fill(cast);
   await hurry(cast);
   return cast;
@@ -122,6 +136,7 @@ async function hurry({ world, hasty }: Cast): Promise<void> {
   }
   for (let mail = 0; mail < MAX_MAILS_ASKED; mail += 1) await throttle.askMail(CLIENT, hasty.email);
   for (let reveal = 0; reveal < MAX_REVEALS; reveal += 1) await throttle.reveal(hasty.userId);
+  for (let change = 0; change < MAX_SECRET_CHANGES; change += 1) await throttle.changeSecret(hasty.userId);
   const expiresAt = new Date(Date.now() + 86_400_000);
   for (let nonce = 0; nonce < MAX_OUTSTANDING; nonce += 1) {
     const challenge = { nonce: `${nonce}`.padStart(32, '0'), chainId: 1n, purpose: 'SIGN_IN', message: 'x' } as const;

@@ -86,6 +86,7 @@ export const ROW_FAULTS: Readonly<Record<string, readonly Fault[]>> = {
   'POST /auth/link-wallet': [
     ...walletFaults('link', () => ({})),
     by('WALLET_TAKEN', async (cast) => ({ fields: await signed(cast, cast.linked, { purpose: 'link' }) })),
+    by('MERGE_LIMIT_REACHED', async (cast) => ({ fields: await signed(cast, cast.crowded, { purpose: 'link' }) })),
     by('WALLET_ALREADY_LINKED', async (cast) => ({
       credential: cast.linked.secret,
       fields: await signed(cast, cast.plain, { purpose: 'link' }),
@@ -109,7 +110,11 @@ export const ROW_FAULTS: Readonly<Record<string, readonly Fault[]>> = {
     by('KEY_NOT_RECOVERABLE', ({ sealed }) => ({ credential: sealed.secret, id: sealed.keyId })),
     by('THROTTLED', ({ hasty }) => ({ credential: hasty.secret, id: hasty.keyId })),
   ],
-  'PUT /keys/:id/regenerate': [...ids, revokedId],
+  'PUT /keys/:id/regenerate': [
+    ...ids,
+    revokedId,
+    by('THROTTLED', ({ hasty }) => ({ credential: hasty.secret, id: hasty.keyId })),
+  ],
   'GET /keys/transactions': [
     by('NOT_FOUND', () => ({ query: { api_key_id: '4711' } }), 'an unknown key'),
     by('NOT_FOUND', ({ linked }) => ({ query: { api_key_id: `${linked.keyId}` } }), 'a key of another account'),
