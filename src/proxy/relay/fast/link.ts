@@ -16,7 +16,8 @@ const OPEN_TIMEOUT_MS = 30_000;
 /** Milliseconds that a refused client has to read its answer and close. */
 const LINGER_MS = 1_000;
 
-const FAULTS = K.EPOLLERR;
+/** A reset. The error itself may have been told to whoever sent an answer meanwhile; that both ways are shut stays. */
+const FAULTS = K.EPOLLERR | K.EPOLLHUP;
 
 /** `ASKING`: the main thread decides, about the key or about the request. */
 type Stage = 'NEGOTIATING' | 'JUDGED' | 'ASKING' | 'DIALLING' | 'RELAYING' | 'LINGERING' | 'CLOSED';
