@@ -93,10 +93,19 @@ test('an ADMIN_PASSWORD of a thousand characters of any script is taken', () => 
 });
 
 test('EGRESS_ALLOW takes the blocks that the fence takes, and no others', () => {
-  const good = ['127.0.0.0/8', '::1/128', '10.0.0.0/8', 'fd00::/8', '::1.2.3.4/128'];
+  const good = ['127.0.0.0/8', '::1/128', '10.0.0.0/8', 'fd00::/8', '::1.2.3.4/128', '::ffff:10.0.0.0/104'];
   expect(parseConfig({ EGRESS_ALLOW: good.join(', ') }).EGRESS_ALLOW).toEqual(good);
   createFence({ allow: good });
-  for (const bad of ['127.1/8', '10/8', '0x7f.1/8', '010.0.0.0/8', 'fe80::1%eth0/64', '::ffff:10.0.0.0/104', '1.2.3.4'])
+  for (const bad of [
+    '127.1/8',
+    '10/8',
+    '0x7f.1/8',
+    '010.0.0.0/8',
+    'fe80::1%eth0/64',
+    '::ffff:10.0.0.0/95',
+    '1.2.3.4',
+    '10.0.0.0/8/8',
+  ])
     expect(catchConfigError({ EGRESS_ALLOW: bad }).message, bad).toContain(`EGRESS_ALLOW must be`);
 });
 

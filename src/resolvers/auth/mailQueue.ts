@@ -48,10 +48,7 @@ const POSTPONE = sql(
    where id = $1 and attempts = $2 and sent_at is null`,
 );
 const FORGET = sql('mailQueueForget', 'delete from mail_queue where id = $1');
-const FORGET_SENT = sql(
-  'mailQueueForgetSent',
-  `delete from mail_queue where sent_at <= now() - interval '1 hour'`,
-);
+const FORGET_SENT = sql('mailQueueForgetSent', `delete from mail_queue where sent_at <= now() - interval '1 hour'`);
 
 /** Queues a mail: the same single statement whether or not anybody has the address. Wake the job after the commit. */
 export async function queueMail(tx: Sql, mail: NewMail): Promise<void> {

@@ -26,8 +26,10 @@ export interface SignUpInput {
  */
 export async function signUp(ctx: OperationContext, { password, ...input }: SignUpInput): Promise<{ email: string }> {
   const email = normalizeEmail(input.email);
-  await countMail(ctx, email);
   const { username, language } = input;
+  // Before anything is counted: whoever tries names until one is free gets no mail for those that are not.
+  if (await isNameReserved(ctx.db, username, email)) throw new AppError('USERNAME_TAKEN', { field: 'username' });
+  await countMail(ctx, email);
   const address = ctx.clientAddress;
   const passwordHash = await hashPassword(password);
   await transaction(ctx, async (tx) => {
