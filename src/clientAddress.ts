@@ -5,6 +5,7 @@ import { normalAddress, parseAddress, within, type Cidr } from './addresses.ts';
 /** Hops of `X-Forwarded-For` that are followed: more than any chain of proxies has. */
 const MAX_HOPS = 20;
 
+/** Of requests that came through a trusted proxy's network; of the others the socket tells. */
 const noted = new WeakMap<IncomingMessage, string>();
 
 /**
@@ -13,19 +14,23 @@ const noted = new WeakMap<IncomingMessage, string>();
  * What comes before that one is the client's own say and is not looked at.
  */
 export function noteClientAddress(request: IncomingMessage, trusted: readonly Cidr[]): void {
-  const peer = request.socket.remoteAddress ?? '';
-  noted.set(request, trusted.length === 0 ? (normalAddress(peer) ?? '') : followed(request, peer, trusted));
+  // Most servers trust nobody: their requests pay nothing for it.
+  if (trusted.length > 0) noted.set(request, followed(request, trusted));
 }
 
 /** Where a request comes from; empty when its socket was gone before that could be told. */
 export function clientAddressOf(request: IncomingMessage): string {
-  return noted.get(request) ?? normalAddress(request.socket.remoteAddress ?? '') ?? '';
+  return noted.get(request) ?? peerOf(request);
 }
 
-function followed({ headers }: IncomingMessage, peer: string, trusted: readonly Cidr[]): string {
-  const forwarded = headers['x-forwarded-for'];
+function peerOf({ socket }: IncomingMessage): string {
+  return normalAddress(socket.remoteAddress ?? '') ?? '';
+}
+
+function followed(request: IncomingMessage, trusted: readonly Cidr[]): string {
+  const forwarded = request.headers['x-forwarded-for'];
   const hops = (typeof forwarded === 'string' ? forwarded.split(',') : []).slice(-MAX_HOPS).map((hop) => hop.trim());
-  let current = normalAddress(peer) ?? '';
+  let current = peerOf(request);
   while (isTrusted(current, trusted)) {
     const hop = normalAddress(hops.pop() ?? '');
     if (hop === undefined) break;

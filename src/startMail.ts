@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Config } from './config.ts';
 import type { Services } from './context.ts';
 import { startJobs } from './jobs/job.ts';
-import { MAIL_JOBS, sendMails } from './jobs/mail.ts';
+import { sendMails } from './jobs/mail.ts';
 import { defaultSender, parseSender, type Mailer } from './mail/mail.ts';
 import { outboxMailer } from './mail/outbox.ts';
 import { smtpMailer } from './mail/smtp.ts';
@@ -16,7 +16,7 @@ import type { Teardown } from './teardown.ts';
  */
 export function startMail(config: Config, services: Services, teardown: Teardown): () => void {
   const { log } = services;
-  const jobs = startJobs(MAIL_JOBS, { services, log, mailer: createMailer(config, services) });
+  const jobs = startJobs([sendMails], { services, log, mailer: createMailer(config, services) });
   teardown.add('mail', () => jobs.stop());
   return () => jobs.wake(sendMails.name);
 }

@@ -3,6 +3,8 @@ import { pruneRefusals } from '../resolvers/admin/refusals.ts';
 import { deleteDeadSecrets } from '../resolvers/apiKeys/deleteDeadSecrets.ts';
 import { deleteOldRecords } from '../resolvers/audit/deleteOldRecords.ts';
 import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
+import { deleteSentMails } from '../resolvers/auth/mailQueue.ts';
+import { deleteExpiredTokens } from '../resolvers/auth/mailTokens.ts';
 import { deleteRegistrations } from '../resolvers/auth/registrations.ts';
 import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
 import type { Job } from './job.ts';
@@ -27,6 +29,8 @@ function forgetting(name: string, pauseMs: number, forget: Forget): Job {
 /** Deletes what nobody can use or ask for any more. */
 export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetChallenges', MINUTE_MS, deleteChallenges),
+  forgetting('forgetMails', MINUTE_MS, deleteSentMails),
+  forgetting('forgetMailTokens', MINUTE_MS, deleteExpiredTokens),
   forgetting('forgetRefusals', HOUR_MS, pruneRefusals),
   forgetting('forgetSessions', HOUR_MS, deleteOverSessions),
   forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),

@@ -6,12 +6,10 @@ import {
   CLAIM_BATCH,
   claimMails,
   forgetMail,
-  forgetSentMails,
   markSent,
   postponeMail,
   type ClaimedMail,
 } from '../resolvers/auth/mailQueue.ts';
-import { forgetExpiredTokens } from '../resolvers/auth/mailTokens.ts';
 import { prepareMail } from '../resolvers/auth/prepareMail.ts';
 import type { Job } from './job.ts';
 
@@ -59,18 +57,6 @@ export const sendMails: Job<MailContext> = {
     }
   },
 };
-
-/** Forgets what was sent and what has expired. */
-const pruneMails: Job<MailContext> = {
-  name: 'pruneMails',
-  pauseMs: 60 * SECOND_MS,
-  async run({ services }) {
-    await forgetSentMails(services.db);
-    await forgetExpiredTokens(services.db);
-  },
-};
-
-export const MAIL_JOBS: readonly Job<MailContext>[] = [sendMails, pruneMails];
 
 /** @throws when the database fails; the mail is tried again once its claim has ended */
 async function deliver(context: MailContext, mail: ClaimedMail, drained: AbortSignal): Promise<void> {

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 import { adjustBalance } from '../resolvers/accounts/adjustBalance.ts';
 import { createAccount } from '../resolvers/accounts/createAccount.ts';
 import { checkLedger, type LedgerFindings } from '../resolvers/accounts/checkLedger.ts';
@@ -13,21 +11,21 @@ import { builder } from './builder.ts';
 import { RoleEnum, WindowEnum } from './enums.ts';
 import { ConflictError, CreditError, failures, NotFoundError } from './errors.ts';
 import { databaseId } from './ids.ts';
-import { grant, limitFields, MAX_GRANT_CREDITS, plainText } from './inputs.ts';
+import { emailAddress, newPassword, reason, grant, limitFields, MAX_GRANT_CREDITS, plainText } from './inputs.ts';
 import { Transaction } from './transaction.ts';
-import { User } from './user.ts';
+import { User, userSuccess } from './user.ts';
 
 const CreateAccountInput = builder.inputType('CreateAccountInput', {
   description: 'A new account with a verified e-mail address.',
   fields: (t) => ({
     email: t.string({
       required: true,
-      validate: plainText.trim().max(254, 'is too long').pipe(z.email('must be an e-mail address')),
+      validate: emailAddress,
       description: 'E-mail address; kept in lower case.',
     }),
     password: t.string({
       required: true,
-      validate: plainText.min(8, 'must have at least 8 characters').max(1000, 'is too long'),
+      validate: newPassword,
       description: 'Password, at least 8 characters.',
     }),
     username: t.string({
@@ -60,7 +58,7 @@ const AdjustBalanceInput = builder.inputType('AdjustBalanceInput', {
     }),
     reason: t.string({
       required: true,
-      validate: plainText.trim().min(1, 'must not be empty').max(500, 'is too long'),
+      validate: reason,
       description: 'Why; the customer sees it.',
     }),
     idempotencyKey: t.string({
@@ -79,15 +77,8 @@ const ResetUsageInput = builder.inputType('ResetUsageInput', {
   }),
 });
 
-const UserChanged = (name: string, description: string) =>
-  builder.objectRef<{ user: UserRow }>(name).implement({
-    description,
-    fields: (t) => ({
-      user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
-    }),
-  });
-const CreateAccountSuccess = UserChanged('CreateAccountSuccess', 'The account was created.');
-const UpdateLimitsSuccess = UserChanged('UpdateLimitsSuccess', 'The limits hold, for open connections too.');
+const CreateAccountSuccess = userSuccess('CreateAccountSuccess', 'The account was created.');
+const UpdateLimitsSuccess = userSuccess('UpdateLimitsSuccess', 'The limits hold, for open connections too.');
 
 interface Adjusted {
   readonly user: UserRow;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-import type { UserRow } from '../resolvers/accounts/rows.ts';
 import { listUsers } from '../resolvers/admin/listUsers.ts';
 import { resumeAccount } from '../resolvers/admin/resumeAccount.ts';
 import { suspendAccount } from '../resolvers/admin/suspendAccount.ts';
@@ -9,8 +8,8 @@ import { builder, connectionComplexity } from './builder.ts';
 import { PlanEnum, RoleEnum } from './enums.ts';
 import { failures, NotFoundError } from './errors.ts';
 import { databaseId } from './ids.ts';
-import { plainText } from './inputs.ts';
-import { User } from './user.ts';
+import { plainText, reason } from './inputs.ts';
+import { User, userSuccess } from './user.ts';
 
 builder.queryField('users', (t) =>
   t.withAuth({ admin: true }).connection(
@@ -52,7 +51,7 @@ const SuspendAccountInput = builder.inputType('SuspendAccountInput', {
     userId: t.id(userId),
     reason: t.string({
       required: true,
-      validate: plainText.trim().min(1, 'must not be empty').max(500, 'is too long'),
+      validate: reason,
       description: 'Why; the customer sees it.',
     }),
   }),
@@ -76,19 +75,12 @@ const UpdateUserInput = builder.inputType('UpdateUserInput', {
   }),
 });
 
-const UserChanged = (name: string, description: string) =>
-  builder.objectRef<{ user: UserRow }>(name).implement({
-    description,
-    fields: (t) => ({
-      user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
-    }),
-  });
-const SuspendAccountSuccess = UserChanged(
+const SuspendAccountSuccess = userSuccess(
   'SuspendAccountSuccess',
   'The account is suspended: connections and streams end within a second, here; within two on other servers.',
 );
-const ResumeAccountSuccess = UserChanged('ResumeAccountSuccess', 'The account is not suspended.');
-const UpdateUserSuccess = UserChanged('UpdateUserSuccess', 'The user has these rights.');
+const ResumeAccountSuccess = userSuccess('ResumeAccountSuccess', 'The account is not suspended.');
+const UpdateUserSuccess = userSuccess('UpdateUserSuccess', 'The user has these rights.');
 
 builder.mutationFields((t) => ({
   suspendAccount: t.withAuth({ admin: true }).field({

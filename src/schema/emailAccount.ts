@@ -1,6 +1,3 @@
-import { z } from 'zod';
-
-import type { UserRow } from '../resolvers/accounts/rows.ts';
 import { changePassword } from '../resolvers/auth/changePassword.ts';
 import { requestPasswordReset } from '../resolvers/auth/requestPasswordReset.ts';
 import { resendVerification } from '../resolvers/auth/resendVerification.ts';
@@ -10,11 +7,9 @@ import { verifyEmail } from '../resolvers/auth/verifyEmail.ts';
 import { builder } from './builder.ts';
 import { LanguageEnum } from './enums.ts';
 import { ConflictError, failures, InputError, ThrottledError } from './errors.ts';
-import { plainText } from './inputs.ts';
-import { User } from './user.ts';
+import { claimedPassword, emailAddress, newPassword, plainText } from './inputs.ts';
+import { userSuccess } from './user.ts';
 
-const emailAddress = plainText.trim().max(254, 'is too long').pipe(z.email('must be an e-mail address'));
-const newPassword = plainText.min(8, 'must have at least 8 characters').max(1000, 'is too long');
 const mailToken = plainText.min(1, 'must not be empty').max(200, 'is too long');
 /** `0x31b6...`: what accounts that sign in with a wallet are called. */
 const SHORTENED_WALLET = /^0x[0-9a-f]*(?:\.\.|…)/i;
@@ -77,7 +72,7 @@ const ChangePasswordInput = builder.inputType('ChangePasswordInput', {
   fields: (t) => ({
     currentPassword: t.string({
       required: true,
-      validate: plainText.min(1, 'must not be empty').max(1000, 'is too long'),
+      validate: claimedPassword,
       description: 'Password so far.',
     }),
     newPassword: t.string({
@@ -120,12 +115,10 @@ const ResetPasswordSuccess = success(
   'The address to sign in with.',
 );
 
-const ChangePasswordSuccess = builder.objectRef<{ user: UserRow }>('ChangePasswordSuccess').implement({
-  description: 'The new password holds. Other sessions were ended; API keys work on.',
-  fields: (t) => ({
-    user: t.field({ type: User, description: 'The user.', resolve: ({ user }) => user }),
-  }),
-});
+const ChangePasswordSuccess = userSuccess(
+  'ChangePasswordSuccess',
+  'The new password holds. Other sessions were ended; API keys work on.',
+);
 
 const THROTTLE = '5 mails within 15 minutes per client and address, 20 per client, then THROTTLED.';
 /** What somebody without a credential may be answered. */

@@ -13,6 +13,18 @@ export const plainText = z
   .string()
   .refine((value) => !UNFIT.test(value), 'must not hold control characters or unpaired surrogates');
 
+/** An e-mail address of somebody who wants, or has, an account. */
+export const emailAddress = plainText.trim().max(254, 'is too long').pipe(z.email('must be an e-mail address'));
+
+const MAX_PASSWORD = 1000;
+/** A password to be set. */
+export const newPassword = plainText.min(8, 'must have at least 8 characters').max(MAX_PASSWORD, 'is too long');
+/** A password that somebody claims to have: whatever may once have been set. */
+export const claimedPassword = plainText.min(1, 'must not be empty').max(MAX_PASSWORD, 'is too long');
+
+/** Why the operator does something; the customer sees it. */
+export const reason = plainText.trim().min(1, 'must not be empty').max(500, 'is too long');
+
 /** Most credits that the operator gives or takes at once; a balance holds about nine times as many. */
 export const MAX_GRANT_CREDITS = 1_000_000_000n;
 

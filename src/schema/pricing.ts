@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-import type { UserRow } from '../resolvers/accounts/rows.ts';
 import { assignGrid } from '../resolvers/pricing/assignGrid.ts';
 import { findPricing, quote, type Pricing, type Quote } from '../resolvers/pricing/findPricing.ts';
 import {
@@ -17,7 +16,7 @@ import { builder } from './builder.ts';
 import { ConflictError, failures, NotFoundError } from './errors.ts';
 import { databaseId, optionalDatabaseId } from './ids.ts';
 import { MAX_GRANT_CREDITS, plainText } from './inputs.ts';
-import { User } from './user.ts';
+import { User, userSuccess } from './user.ts';
 
 const MAX_TIERS = 20;
 /** Units of money per credit. */
@@ -158,12 +157,7 @@ const SavePriceGridSuccess = builder.objectRef<{ grid: PriceGridRow }>('SavePric
   }),
 });
 
-const AssignGridSuccess = builder.objectRef<{ user: UserRow }>('AssignGridSuccess').implement({
-  description: 'The user has the grid.',
-  fields: (t) => ({
-    user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
-  }),
-});
+const AssignGridSuccess = userSuccess('AssignGridSuccess', 'The user has the grid.');
 
 builder.queryField('priceGrids', (t) =>
   t.withAuth({ admin: true }).field({

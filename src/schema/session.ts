@@ -2,7 +2,7 @@ import { signIn, type SignedIn } from '../resolvers/auth/signIn.ts';
 import { builder } from './builder.ts';
 import { SessionKindEnum } from './enums.ts';
 import { AuthenticationError, ForbiddenError, InputError, ThrottledError } from './errors.ts';
-import { plainText } from './inputs.ts';
+import { claimedPassword, plainText } from './inputs.ts';
 import { User } from './user.ts';
 
 const SignInInput = builder.inputType('SignInInput', {
@@ -15,7 +15,7 @@ const SignInInput = builder.inputType('SignInInput', {
     }),
     password: t.string({
       required: true,
-      validate: plainText.min(1, 'must not be empty').max(1000, 'is too long'),
+      validate: claimedPassword,
       description: 'Password.',
     }),
     kind: t.field({

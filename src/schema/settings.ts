@@ -1,6 +1,5 @@
 import { z } from 'zod';
 
-import type { UserRow } from '../resolvers/accounts/rows.ts';
 import { updateProfile } from '../resolvers/accounts/updateProfile.ts';
 import { AppError } from '../errors.ts';
 import { findSettings, type SettingsRow } from '../resolvers/settings/rows.ts';
@@ -9,7 +8,7 @@ import { webhookSecret } from '../resolvers/settings/webhookSecret.ts';
 import { builder } from './builder.ts';
 import { LanguageEnum } from './enums.ts';
 import { failures } from './errors.ts';
-import { User } from './user.ts';
+import { User, userSuccess } from './user.ts';
 
 const WebhookEvents = builder.objectRef<readonly string[]>('WebhookEvents').implement({
   description: 'What the webhook is told of.',
@@ -133,12 +132,7 @@ const UpdateAlertsSuccess = builder.objectRef<{ settings: SettingsRow }>('Update
   }),
 });
 
-const UpdateProfileSuccess = builder.objectRef<{ user: UserRow }>('UpdateProfileSuccess').implement({
-  description: 'The profile is changed.',
-  fields: (t) => ({
-    user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
-  }),
-});
+const UpdateProfileSuccess = userSuccess('UpdateProfileSuccess', 'The profile is changed.');
 
 builder.mutationFields((t) => ({
   updateAlerts: t.withAuth({ manage: true }).field({

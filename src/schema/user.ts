@@ -107,6 +107,16 @@ export const User = builder.prismaNode('User', {
   }),
 });
 
+/** The success of a mutation that changes a user, or makes one. */
+export function userSuccess(name: `${string}Success`, description: string) {
+  return builder.objectRef<{ user: UserRow }>(name).implement({
+    description,
+    fields: (t) => ({
+      user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
+    }),
+  });
+}
+
 const Viewer = builder.objectRef<ViewerState>('Viewer').implement({
   description: 'Who calls: an account, through a session or through one of its API keys.',
   fields: (t) => ({

@@ -5,13 +5,12 @@ import { linkWallet, type LinkedWallet } from '../resolvers/wallets/linkWallet.t
 import type { ChallengePurpose } from '../resolvers/wallets/message.ts';
 import { signInWithWallet } from '../resolvers/wallets/signInWithWallet.ts';
 import { unlinkWallet } from '../resolvers/wallets/unlinkWallet.ts';
-import type { UserRow } from '../resolvers/accounts/rows.ts';
 import { builder } from './builder.ts';
 import { SessionKindEnum } from './enums.ts';
 import { AuthenticationError, ConflictError, failures, ForbiddenError, InputError, ThrottledError } from './errors.ts';
 import { plainText } from './inputs.ts';
 import { signedInSuccess } from './session.ts';
-import { User } from './user.ts';
+import { User, userSuccess } from './user.ts';
 
 /** Ours have about 400 characters. Reading hostile ones takes time by the square of their length: here 2 ms. */
 const MAX_MESSAGE_LENGTH = 1_000;
@@ -132,12 +131,7 @@ const LinkWalletSuccess = builder.objectRef<LinkedWallet>('LinkWalletSuccess').i
   }),
 });
 
-const UnlinkWalletSuccess = builder.objectRef<{ user: UserRow }>('UnlinkWalletSuccess').implement({
-  description: 'The wallet no longer signs in here.',
-  fields: (t) => ({
-    user: t.field({ type: User, description: 'The user as it is now.', resolve: ({ user }) => user }),
-  }),
-});
+const UnlinkWalletSuccess = userSuccess('UnlinkWalletSuccess', 'The wallet no longer signs in here.');
 
 builder.mutationFields((t) => ({
   createWalletChallenge: t.field({

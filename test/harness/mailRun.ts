@@ -1,5 +1,5 @@
 import { startJobs } from '../../src/jobs/job.ts';
-import { MAIL_JOBS, sendMails } from '../../src/jobs/mail.ts';
+import { sendMails } from '../../src/jobs/mail.ts';
 import type { Logger } from '../../src/log.ts';
 import { MailFailure, type Mail, type Mailer } from '../../src/mail/mail.ts';
 import type { Services } from '../../src/context.ts';
@@ -45,7 +45,7 @@ export interface MailRun extends AsyncDisposable {
 }
 
 export function runMails(services: Services, mailer: Mailer, log: Logger = services.log): MailRun {
-  const jobs = startJobs(MAIL_JOBS, { services, mailer, log });
+  const jobs = startJobs([sendMails], { services, mailer, log });
   return { wake: () => jobs.wake(sendMails.name), [Symbol.asyncDispose]: () => jobs.stop() };
 }
 

@@ -94,6 +94,22 @@ test('an expired sign-up neither reserves its name, nor answers to its password'
   await expect(signIn(contextOf(services, null), input)).rejects.toMatchObject({ code: 'INVALID_CREDENTIALS' });
 });
 
+test('sent mails are forgotten after an hour, tokens when they expire; unsent mails and good tokens stay', async () => {
+  const { user } = await makeAccount(services);
+  const mail = `insert into mail_queue (kind, recipient, address, sent_at)
+    select 'RESET_PASSWORD', $1, '127.0.0.1', now() - sent from unnest($2::interval[]) as sent`;
+  await change(mail, ['kept@example.com', ['61 minutes', '59 minutes', null]]);
+  const token = `insert into mail_token (hash, user_id, expires_at)
+    select decode(md5(ends::text), 'hex'), $1, now() + ends from unnest($2::interval[]) as ends`;
+  await change(token, [user.id, ['-1 second', '1 hour']]);
+  await forget('forgetMails');
+  await forget('forgetMailTokens');
+  const mails = 'from mail_queue where recipient = $1';
+  expect(await count(services.db, mails, ['kept@example.com'])).toBe(2);
+  expect(await count(services.db, `${mails} and sent_at is null`, ['kept@example.com'])).toBe(1);
+  expect(await count(services.db, 'from mail_token where user_id = $1', [user.id])).toBe(1);
+});
+
 test('what is to be deleted is found by an index, and rows that somebody holds are left for the next time', async () => {
   const seen: string[] = [];
   const db = {

@@ -6,13 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Viewer } from '../../src/context.ts';
 import { createApiKey } from '../../src/resolvers/apiKeys/createApiKey.ts';
-import { createKeyActivity, type KeyActivity } from '../../src/resolvers/apiKeys/keyActivity.ts';
 import { revokeApiKey } from '../../src/resolvers/apiKeys/revokeApiKey.ts';
 import { updateApiKey } from '../../src/resolvers/apiKeys/updateApiKey.ts';
-import { createAuthenticator, type Authenticator } from '../../src/resolvers/auth/authenticate.ts';
 import { createSession } from '../../src/resolvers/auth/createSession.ts';
 import { encodeNodeId } from '../../src/schema/ids.ts';
 import { schema } from '../../src/schema/index.ts';
+import { openAuthenticator, type TestAuthenticator } from '../harness/authenticator.ts';
 import {
   contextOf,
   makeAccount,
@@ -25,14 +24,14 @@ import {
 import { expectedOf, matrix, type Caller, type RestrictedCaller, type Row, type Target } from './matrix.ts';
 
 let services: TestServices;
-let activity: KeyActivity;
-let auth: Authenticator;
+let authenticator: TestAuthenticator;
+let auth: TestAuthenticator['auth'];
 let accounts: Readonly<Record<'owner' | 'stranger' | 'admin', TestAccount>>;
 
 beforeAll(async () => {
   services = await openTestServices();
-  activity = createKeyActivity(services);
-  auth = createAuthenticator(services, { cacheMs: () => 30_000, activity });
+  authenticator = openAuthenticator(services);
+  auth = authenticator.auth;
   accounts = {
     owner: await makeAccount(services, { credits: 5n }),
     stranger: await makeAccount(services),
@@ -40,8 +39,7 @@ beforeAll(async () => {
   };
 });
 afterAll(async () => {
-  auth.close();
-  await activity.close();
+  await authenticator[Symbol.asyncDispose]();
   await services[Symbol.asyncDispose]();
 });
 

@@ -56,6 +56,14 @@ const INSERT = sql('auditInsert', auditSql(1));
 
 type Actor = Pick<OperationContext, 'viewer' | 'clientAddress'>;
 
+/**
+ * Who acts by a proof: a password, a wallet, a mail or a refresh token. It is the owner of the account, whatever bearer
+ * the request happens to carry.
+ */
+export function byProof({ clientAddress }: Pick<Actor, 'clientAddress'>): Actor {
+  return { viewer: null, clientAddress };
+}
+
 /** Who, what, when and from where, as `auditSql` takes them. */
 export function auditValues(
   { viewer, clientAddress }: Actor,

@@ -48,7 +48,13 @@ const POSTPONE = sql(
    where id = $1 and attempts = $2 and sent_at is null`,
 );
 const FORGET = sql('mailQueueForget', 'delete from mail_queue where id = $1');
-const FORGET_SENT = sql('mailQueueForgetSent', `delete from mail_queue where sent_at <= now() - interval '1 hour'`);
+const FORGET_SENT = sql(
+  'mailQueueForgetSent',
+  `delete from mail_queue where id in (
+     select id from mail_queue where sent_at <= now() - interval '1 hour'
+     order by sent_at limit $1::int for update skip locked)
+   returning 1 as deleted`,
+);
 
 /** Queues a mail: the same single statement whether or not anybody has the address. Wake the job after the commit. */
 export async function queueMail(tx: Sql, mail: NewMail): Promise<void> {
@@ -75,7 +81,7 @@ export async function forgetMail(db: Sql, { id }: Pick<ClaimedMail, 'id'>): Prom
   await db.query(FORGET, [id]);
 }
 
-/** Forgets sent mails that count no more. */
-export async function forgetSentMails(db: Sql): Promise<void> {
-  await db.query(FORGET_SENT);
+/** Deletes sent mails that count no more, at most `limit`. @returns how many */
+export async function deleteSentMails(db: Sql, limit: number): Promise<number> {
+  return (await db.query(FORGET_SENT, [limit])).length;
 }

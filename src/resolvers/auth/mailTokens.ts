@@ -15,7 +15,12 @@ const FIND = sql(
    where t.hash = $1 and t.expires_at > clock_timestamp()`,
 );
 const FORGET = sql('resetTokensForget', 'delete from mail_token where user_id = $1 returning hash');
-const FORGET_EXPIRED = sql('mailTokensForgetExpired', 'delete from mail_token where expires_at <= now()');
+const FORGET_EXPIRED = sql(
+  'mailTokensForgetExpired',
+  `delete from mail_token where hash in (
+     select hash from mail_token where expires_at <= now() order by expires_at limit $1::int for update skip locked)
+   returning 1 as deleted`,
+);
 
 /** Whose mailbox a token was sent to. */
 export interface TokenOwner {
@@ -51,7 +56,7 @@ export async function forgetResetTokens(tx: Sql, userId: bigint): Promise<void> 
   await tx.query(FORGET, [userId]);
 }
 
-/** Forgets what no longer opens anything. */
-export async function forgetExpiredTokens(db: Sql): Promise<void> {
-  await db.query(FORGET_EXPIRED);
+/** Deletes tokens that have expired, of whatever mails, at most `limit`. @returns how many */
+export async function deleteExpiredTokens(db: Sql, limit: number): Promise<number> {
+  return (await db.query(FORGET_EXPIRED, [limit])).length;
 }

@@ -1,7 +1,7 @@
 import type { User } from '../../../prisma/generated/client/client.ts';
 import type { Services } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
-import { audit } from '../audit/record.ts';
+import { audit, byProof } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { MAX_MAILS_PER_HOUR, type ClaimedMail, type NewMail } from './mailQueue.ts';
 import { issueResetToken } from './mailTokens.ts';
@@ -41,8 +41,8 @@ export async function prepareMail(services: Pick<Services, 'db' | 'events'>, mai
   if (kind !== 'RESET_PASSWORD') return { kind, language, token: null };
   const token = await transaction(services, async (tx) => {
     if (mail.attempts === 1) {
-      const asked = { viewer: null, clientAddress: mail.address };
-      await audit(tx, asked, { accountId, action: 'PASSWORD_RESET_REQUESTED' });
+      const asker = byProof({ clientAddress: mail.address });
+      await audit(tx, asker, { accountId, action: 'PASSWORD_RESET_REQUESTED' });
     }
     return issueResetToken(tx, accountId);
   });

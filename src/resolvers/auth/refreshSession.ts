@@ -2,7 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
-import { audit } from '../audit/record.ts';
+import { audit, byProof } from '../audit/record.ts';
 import { singleStatement, transaction, type Publish } from '../transaction.ts';
 import type { SignedIn } from './signIn.ts';
 import { readRefreshToken, signRefreshToken, signToken, type RefreshClaims } from './tokens.ts';
@@ -99,6 +99,6 @@ function settle(ctx: OperationContext, claims: RefreshClaims): Promise<Family | 
 
 async function endReused(ctx: OperationContext, tx: Sql, publish: Publish, { id, userId }: Family): Promise<void> {
   await tx.query(END, [id]);
-  await audit(tx, ctx, { accountId: userId, action: 'REFRESH_TOKEN_REUSED', detail: { sessionId: id } });
+  await audit(tx, byProof(ctx), { accountId: userId, action: 'REFRESH_TOKEN_REUSED', detail: { sessionId: id } });
   publish('credentialsChanged', { accountId: userId, keyId: null, sessionId: id, revoked: true, lookups: [] });
 }

@@ -1,7 +1,7 @@
 import type { OperationContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
 import { lockProfile } from '../accounts/lockProfile.ts';
-import { audit } from '../audit/record.ts';
+import { audit, byProof } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { endSessions } from './endSessions.ts';
 import { queueMail } from './mailQueue.ts';
@@ -33,7 +33,7 @@ export async function resetPassword(
     if (!(await takeResetToken(tx, accountId, token))) throw new AppError('INVALID_TOKEN');
     await setPassword(tx, accountId, passwordHash);
     await endSessions(tx, publish, { userId: accountId, except: null });
-    await audit(tx, ctx, { accountId, action: 'PASSWORD_RESET' });
+    await audit(tx, byProof(ctx), { accountId, action: 'PASSWORD_RESET' });
     await queueMail(tx, { kind: 'PASSWORD_CHANGED', recipient: email, address: ctx.clientAddress });
   });
   // The failures were with a password that no longer is.

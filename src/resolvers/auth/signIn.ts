@@ -4,7 +4,7 @@ import { sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
 import type { UserRow } from '../accounts/rows.ts';
-import { audit } from '../audit/record.ts';
+import { audit, byProof } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { attempt } from './attempt.ts';
 import { createSession, type OpenedSession } from './createSession.ts';
@@ -69,7 +69,7 @@ export async function signIn(ctx: OperationContext, { email, password, kind }: S
     const [state] = await tx.query<{ suspended: boolean }>(STATE, [id, secret]);
     if (state === undefined) throw new AppError('INVALID_CREDENTIALS');
     if (state.suspended) throw new AppError('ACCOUNT_SUSPENDED');
-    await audit(tx, ctx, { accountId: id, action: 'SIGNED_IN', detail: { by: 'PASSWORD', kind } });
+    await audit(tx, byProof(ctx), { accountId: id, action: 'SIGNED_IN', detail: { by: 'PASSWORD', kind } });
     return createSession({ ...ctx, db: tx }, id, kind);
   });
   return { ...session, user: await loadUser(ctx.db, id) };

@@ -2,7 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import type { Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { insertAccount, isEmailTaken, isNameTaken, lockNames } from '../accounts/insertAccount.ts';
-import { audit } from '../audit/record.ts';
+import { audit, byProof } from '../audit/record.ts';
 import { transaction } from '../transaction.ts';
 import { findRegistration, forgetPending, markActivated, type FoundRegistration } from './registrations.ts';
 
@@ -35,6 +35,7 @@ async function activate(ctx: OperationContext, tx: Sql, registration: FoundRegis
   const accountId = await insertAccount(tx, { email, username: free, passwordHash, role: 'USER', language });
   await markActivated(tx, registration, accountId);
   await forgetPending(tx, email);
-  await audit(tx, ctx, { accountId, action: 'ACCOUNT_CREATED', detail: { by: 'PASSWORD', signedUpFrom: address } });
-  await audit(tx, ctx, { accountId, action: 'EMAIL_VERIFIED' });
+  const actor = byProof(ctx);
+  await audit(tx, actor, { accountId, action: 'ACCOUNT_CREATED', detail: { by: 'PASSWORD', signedUpFrom: address } });
+  await audit(tx, actor, { accountId, action: 'EMAIL_VERIFIED' });
 }

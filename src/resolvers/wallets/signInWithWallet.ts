@@ -2,7 +2,7 @@ import type { OperationContext } from '../../context.ts';
 import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { loadUser } from '../accounts/loadUser.ts';
-import { audit } from '../audit/record.ts';
+import { audit, byProof } from '../audit/record.ts';
 import { createSession } from '../auth/createSession.ts';
 import type { SignedIn, SignInInput } from '../auth/signIn.ts';
 import { openAccount } from '../ledger/open.ts';
@@ -26,11 +26,9 @@ export async function signInWithWallet(
   { kind, ...proof }: WalletProof & { readonly message: string } & Pick<SignInInput, 'kind'>,
 ): Promise<SignedIn> {
   const address = await proveWallet(ctx, proof, 'SIGN_IN');
-  // Whoever the bearer of the request is: it is the wallet that acts.
-  const nobody = { ...ctx, viewer: null };
   const { userId, session } = await transaction(ctx, async (tx) => {
-    const id = await ownerOf(tx, nobody, address);
-    await audit(tx, nobody, { accountId: id, action: 'SIGNED_IN', detail: { by: 'WALLET', kind } });
+    const id = await ownerOf(tx, ctx, address);
+    await audit(tx, byProof(ctx), { accountId: id, action: 'SIGNED_IN', detail: { by: 'WALLET', kind } });
     return { userId: id, session: await createSession({ ...ctx, db: tx }, id, kind) };
   });
   return { ...session, user: await loadUser(ctx.db, userId) };
@@ -44,6 +42,10 @@ async function ownerOf(tx: Sql, ctx: OperationContext, address: string): Promise
   const [created] = await tx.query<{ id: bigint }>(INSERT, [address]);
   if (created === undefined) throw new Error('the user was not inserted');
   await openAccount(tx, created.id);
-  await audit(tx, ctx, { accountId: created.id, action: 'ACCOUNT_CREATED', detail: { by: 'WALLET', address } });
+  await audit(tx, byProof(ctx), {
+    accountId: created.id,
+    action: 'ACCOUNT_CREATED',
+    detail: { by: 'WALLET', address },
+  });
   return created.id;
 }

@@ -2,30 +2,28 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { lookupHash } from '../../../src/crypto.ts';
 import { sql } from '../../../src/database/sql.ts';
-import { createKeyActivity, type KeyActivity } from '../../../src/resolvers/apiKeys/keyActivity.ts';
 import { regenerateApiKey } from '../../../src/resolvers/apiKeys/regenerateApiKey.ts';
 import { revealApiKey } from '../../../src/resolvers/apiKeys/revealApiKey.ts';
 import { revokeApiKey } from '../../../src/resolvers/apiKeys/revokeApiKey.ts';
 import { rotateApiKey } from '../../../src/resolvers/apiKeys/rotateApiKey.ts';
 import { secretsByKey } from '../../../src/resolvers/apiKeys/secretsByKey.ts';
 import { updateApiKey } from '../../../src/resolvers/apiKeys/updateApiKey.ts';
-import { createAuthenticator, type Authenticator } from '../../../src/resolvers/auth/authenticate.ts';
 import { encodeNodeId } from '../../../src/schema/ids.ts';
 import { MAX_SECRET_CHANGES } from '../../../src/throttle.ts';
 import { NANO } from '../../../src/units.ts';
+import { openAuthenticator, type TestAuthenticator } from '../../harness/authenticator.ts';
 import { makeAccount, openTestServices, recordsOf, run, type TestServices } from '../../harness/context.ts';
 
 let services: TestServices;
-let activity: KeyActivity;
-let auth: Authenticator;
+let authenticator: TestAuthenticator;
+let auth: TestAuthenticator['auth'];
 beforeAll(async () => {
   services = await openTestServices();
-  activity = createKeyActivity(services);
-  auth = createAuthenticator(services, { cacheMs: () => 30_000, activity });
+  authenticator = openAuthenticator(services);
+  auth = authenticator.auth;
 });
 afterAll(async () => {
-  auth.close();
-  await activity.close();
+  await authenticator[Symbol.asyncDispose]();
   await services[Symbol.asyncDispose]();
 });
 

@@ -3,12 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { OperationContext, ViewerContext } from '../../../src/context.ts';
 import { sql } from '../../../src/database/sql.ts';
-import { createKeyActivity, type KeyActivity } from '../../../src/resolvers/apiKeys/keyActivity.ts';
-import { createAuthenticator, type Authenticator } from '../../../src/resolvers/auth/authenticate.ts';
 import { createSession, type OpenedSession } from '../../../src/resolvers/auth/createSession.ts';
 import { refreshSession } from '../../../src/resolvers/auth/refreshSession.ts';
 import { readRefreshToken, signRefreshToken } from '../../../src/resolvers/auth/tokens.ts';
 import { encodeNodeId } from '../../../src/schema/ids.ts';
+import { openAuthenticator, type TestAuthenticator } from '../../harness/authenticator.ts';
 import {
   contextOf,
   makeAccount,
@@ -21,16 +20,15 @@ import {
 } from '../../harness/context.ts';
 
 let services: TestServices;
-let activity: KeyActivity;
-let auth: Authenticator;
+let authenticator: TestAuthenticator;
+let auth: TestAuthenticator['auth'];
 beforeAll(async () => {
   services = await openTestServices();
-  activity = createKeyActivity(services);
-  auth = createAuthenticator(services, { cacheMs: () => 30_000, activity });
+  authenticator = openAuthenticator(services);
+  auth = authenticator.auth;
 });
 afterAll(async () => {
-  auth.close();
-  await activity.close();
+  await authenticator[Symbol.asyncDispose]();
   await services[Symbol.asyncDispose]();
 });
 
