@@ -1,12 +1,12 @@
 import type { Denial } from '../keyRules.ts';
 import type { AuthenticatedKey, MeterSession, Opened } from '../metering/session.ts';
 import type { Verdict } from './answers.ts';
-import type { House, ProxyProduct } from './house.ts';
+import type { House, RefusedClient } from './house.ts';
 
 /** What a request is judged by. */
 export interface Wish {
   readonly key: AuthenticatedKey;
-  readonly product: ProxyProduct;
+  readonly client: RefusedClient;
   /** Why the key opens nothing, when it does not. */
   readonly denial: Denial | undefined;
   readonly host: string;
@@ -20,7 +20,7 @@ export type Clearance =
 /** Decides about a request: what was known of the key, then credit, then name and fence. */
 export async function clear(house: House, wish: Wish): Promise<Clearance> {
   const refuse = (denial: Denial): Clearance => {
-    house.refused(denial.code, wish.key.keyId, denial.message);
+    house.refused(denial.code, wish.key.keyId, denial.message, wish.client);
     return { refusal: denial };
   };
   if (wish.denial !== undefined) return refuse(wish.denial);
@@ -37,7 +37,8 @@ export async function clear(house: House, wish: Wish): Promise<Clearance> {
 }
 
 /** @returns undefined when the meter failed */
-async function open({ openSession, log }: House, { key, product }: Wish): Promise<Opened | undefined> {
+async function open({ openSession, log }: House, { key, client }: Wish): Promise<Opened | undefined> {
+  const { product } = client;
   try {
     const opened = openSession(key, product);
     return opened instanceof Promise ? await opened : opened;

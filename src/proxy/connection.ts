@@ -43,7 +43,7 @@ export class Connection implements Member {
   key: AuthenticatedKey | undefined;
   readonly #host: Host;
   readonly #client: Socket;
-  readonly #clientAddress: string;
+  readonly clientAddress: string;
   readonly #intake: Intake;
   readonly #abandonment = new Abandonment();
   #answers: Answers = SOCKS_ANSWERS;
@@ -54,7 +54,7 @@ export class Connection implements Member {
   constructor(host: Host, client: Socket, clientAddress: string, product: ProxyProduct) {
     this.#host = host;
     this.#client = client;
-    this.#clientAddress = clientAddress;
+    this.clientAddress = clientAddress;
     this.product = product;
     this.#intake = new Intake(client);
     client.on('error', () => client.destroy());
@@ -77,7 +77,7 @@ export class Connection implements Member {
 
   /** Why these rules forbid the connection; undefined: they do not. */
   denialBy(rules: KeyRules): Denial | undefined {
-    return proxyDenial(rules, this.product, this.#clientAddress);
+    return proxyDenial(rules, this.product, this.clientAddress);
   }
 
   async #serve(): Promise<void> {
@@ -86,7 +86,7 @@ export class Connection implements Member {
     this.#intake.completed();
     const { key, request } = negotiated;
     const { host, port } = request;
-    const cleared = await clear(this.#host.house, { key, product: this.product, denial: this.#denial, host, port });
+    const cleared = await clear(this.#host.house, { key, client: this, denial: this.#denial, host, port });
     if (!('session' in cleared)) return this.#intake.finish(encodeVerdict(this.#answers, cleared));
     let reached: Reached | undefined;
     try {
@@ -113,10 +113,10 @@ export class Connection implements Member {
         const parsed = parseUsername(username);
         if ('flags' in parsed) this.#flags = parsed.flags;
         else fault = parsed.fault;
-        const answer = this.#host.house.authenticate(parsed.key, this.#clientAddress, this.product);
+        const answer = this.#host.house.authenticate(parsed.key, this.clientAddress, this.product);
         return answer instanceof Promise ? answer.then((late) => this.#admit(late, fault)) : this.#admit(answer, fault);
       },
-      refused: (...refusal) => this.#host.house.refused(...refusal),
+      refused: (code, keyId, message) => this.#host.house.refused(code, keyId, message, this),
     };
   }
 
@@ -150,7 +150,7 @@ export class Connection implements Member {
     if ('endpoint' in outcome) return outcome;
     if (outcome.failure !== 'NO_EXIT') this.#intake.finish(this.#answers.failed(outcome.failure));
     else {
-      house.refused('EXIT_UNAVAILABLE', key.keyId);
+      house.refused('EXIT_UNAVAILABLE', key.keyId, undefined, this);
       this.#intake.finish(this.#answers.refused({ code: 'EXIT_UNAVAILABLE' }));
     }
     return undefined;
@@ -174,7 +174,7 @@ export class Connection implements Member {
       idleTimeoutMs: this.#host.house.idleTimeoutMs,
       closed: (reason) => {
         departure.closed();
-        if (reason !== undefined) this.#host.house.refused(reason, session.keyId);
+        if (reason !== undefined) this.#host.house.refused(reason, session.keyId, undefined, this);
         this.#host.closed(this);
       },
     });

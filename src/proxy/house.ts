@@ -15,9 +15,15 @@ export type ProxyProduct = Exclude<Product, 'BROWSER'>;
 /** Milliseconds for all attempts to reach a target. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 
-/** A connection as the proxy keeps it by its key. */
-export interface Member {
+/** Who was refused or cut off, where it is known: shown to the owner of the key. */
+export interface RefusedClient {
   readonly product: ProxyProduct;
+  /** IP literal. */
+  readonly clientAddress: string;
+}
+
+/** A connection as the proxy keeps it by its key. */
+export interface Member extends RefusedClient {
   /** Set when it is authenticated, and not denied. */
   readonly key: AuthenticatedKey | undefined;
   /** Why these rules forbid the connection; undefined: they do not. */
@@ -45,7 +51,7 @@ export interface House {
    * @param keyId absent when the refusal cannot be attributed to a key
    * @param message more precise than the catalogue's
    */
-  refused(code: RefusalCode, keyId?: bigint, message?: string): void;
+  refused(code: RefusalCode, keyId?: bigint, message?: string, client?: RefusedClient): void;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   admitted(member: Member, key: AuthenticatedKey): boolean;
   /** The connection is over, whether it was admitted or not. */

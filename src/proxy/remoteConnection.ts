@@ -48,7 +48,7 @@ export class RemoteConnection implements Member {
   key: AuthenticatedKey | undefined;
   readonly #remote: Remote;
   readonly #id: number;
-  readonly #clientAddress: string;
+  readonly clientAddress: string;
   #flags: UsernameFlags = {};
   #session: MeterSession | undefined;
   #journey: RemoteJourney | undefined;
@@ -60,7 +60,7 @@ export class RemoteConnection implements Member {
     this.#remote = remote;
     this.#id = id;
     this.product = product;
-    this.#clientAddress = clientAddress;
+    this.clientAddress = clientAddress;
   }
 
   get authenticated(): boolean {
@@ -74,7 +74,7 @@ export class RemoteConnection implements Member {
         // Nobody watches the key of a client who was denied, or was one too many.
         return this.#remote.order(['AUTHENTICATED', this.#id, this.#denial === undefined]);
       }
-      if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
+      if (answer !== undefined) this.#refused(answer.refusal, answer.keyId, answer.message);
       this.#remote.order(['DENIED', this.#id]);
     });
   }
@@ -117,13 +117,13 @@ export class RemoteConnection implements Member {
     this.#journey?.closed();
     const lost = this.#session === undefined ? 0 : giveBack(this.#session);
     this.#closeSession();
-    if (this.#cut !== undefined) this.#remote.house.refused(this.#cut, this.key?.keyId);
+    if (this.#cut !== undefined) this.#refused(this.#cut, this.key?.keyId);
     this.#remote.house.left(this);
     return lost;
   }
 
   denialBy(rules: KeyRules): Denial | undefined {
-    return proxyDenial(rules, this.product, this.#clientAddress);
+    return proxyDenial(rules, this.product, this.clientAddress);
   }
 
   abort(): void {
@@ -133,7 +133,7 @@ export class RemoteConnection implements Member {
   /** The worker has told the client that the key is good, which it is no more. */
   #disappoint(answer: Refused | undefined): void {
     this.#remote.order(['FORGET']);
-    if (answer !== undefined) this.#remote.house.refused(answer.refusal, answer.keyId, answer.message);
+    if (answer !== undefined) this.#refused(answer.refusal, answer.keyId, answer.message);
     const refusal: Refusal = answer === undefined ? { code: 'SERVICE_UNAVAILABLE' } : refusalOf(answer);
     this.#refuse({ refusal });
   }
@@ -155,7 +155,7 @@ export class RemoteConnection implements Member {
       act(undefined);
     };
     try {
-      const answer = authenticate(parsed.key, this.#clientAddress, this.product);
+      const answer = authenticate(parsed.key, this.clientAddress, this.product);
       if (answer instanceof Promise) answer.then(act, failed);
       else act(answer);
     } catch (error) {
@@ -179,7 +179,7 @@ export class RemoteConnection implements Member {
   async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {
     const { product } = this;
     const { house } = this.#remote;
-    const cleared = await clear(house, { key, product, denial: this.#denial, host, port });
+    const cleared = await clear(house, { key, client: this, denial: this.#denial, host, port });
     if (!('session' in cleared)) return this.#refuse(cleared);
     const { session, addresses } = cleared;
     if (this.#gone) return session.close();
@@ -205,7 +205,7 @@ export class RemoteConnection implements Member {
   #stranded(failure: JourneyFailure, keyId: bigint): void {
     this.#closeSession();
     if (failure !== 'NO_EXIT') return this.#refuse({ failure });
-    this.#remote.house.refused('EXIT_UNAVAILABLE', keyId);
+    this.#refused('EXIT_UNAVAILABLE', keyId);
     this.#refuse({ refusal: { code: 'EXIT_UNAVAILABLE' } });
   }
 
@@ -217,6 +217,10 @@ export class RemoteConnection implements Member {
 
   #refuse(verdict: Verdict): void {
     this.#remote.order(['REFUSE', this.#id, verdict]);
+  }
+
+  #refused(code: RefusalCode, keyId?: bigint, message?: string): void {
+    this.#remote.house.refused(code, keyId, message, this);
   }
 
   #closeSession(): void {

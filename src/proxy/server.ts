@@ -9,7 +9,7 @@ import type { ExitSpec } from './exits/config.ts';
 import type { ExitStats } from './exits/exit.ts';
 import { Journey } from './exits/journey.ts';
 import { ExitPool } from './exits/pool.ts';
-import type { Frontend, FrontendCounts, House, Member, ProxyProduct } from './house.ts';
+import type { Frontend, FrontendCounts, House, Member, ProxyProduct, RefusedClient } from './house.ts';
 import { KeyMembers } from './keyMembers.ts';
 import { KeyWatches, UNWATCHED, type Verdicts, type WatchKey } from './keyWatches.ts';
 import { BELIEVED_MS } from './relay/fast/goodNames.ts';
@@ -24,7 +24,7 @@ export interface ProxyOptions {
   readonly authenticate: House['authenticate'];
   readonly openSession: OpenSession;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
-  readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string) => void;
+  readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string, client?: RefusedClient) => void;
   readonly watchKey?: WatchKey;
   readonly fence: Fence;
   readonly log: Logger;
@@ -99,7 +99,7 @@ class ProxyServer implements Proxy {
     const verdicts: Verdicts<Member> = {
       judge: (member, rules) => member.denialBy(rules),
       end: (member, keyId, { code, message }) => {
-        this.#refused(code, keyId, message);
+        this.#refused(code, keyId, message, member);
         member.abort();
       },
       stopped: () => this.#frontend?.forget(),
@@ -163,10 +163,10 @@ class ProxyServer implements Proxy {
     return true;
   }
 
-  #refused(code: RefusalCode, keyId?: bigint, message?: string): void {
+  #refused(code: RefusalCode, keyId?: bigint, message?: string, client?: RefusedClient): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
     if (keyId === undefined) this.#options.log.debug({ code }, 'a client was refused');
-    else this.#options.recordRefusal(keyId, code, message);
+    else this.#options.recordRefusal(keyId, code, message, client);
   }
 
   #left(member: Member): void {

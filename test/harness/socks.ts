@@ -9,6 +9,7 @@ import type { RefusalCode } from '../../src/errors.ts';
 import type { Direction } from '../../src/metering/session.ts';
 import type { RelayChoice } from '../../src/proxy/chooseFrontend.ts';
 import { parseExits } from '../../src/proxy/exits/config.ts';
+import type { RefusedClient } from '../../src/proxy/house.ts';
 import { createProxy, type Proxy, type ProxyOptions, type RelayOptions } from '../../src/proxy/server.ts';
 import { GREETING, KEY, login, request } from './socksMessages.ts';
 import { createTestMeter, type TestMeter } from './socksMeter.ts';
@@ -24,6 +25,8 @@ export interface TestProxy extends AsyncDisposable {
   readonly refusals: RefusalCode[];
   /** Texts of those that are more precise than their code's. */
   readonly messages: string[];
+  /** Who was refused, for each of the refusals. */
+  readonly refused: (RefusedClient | undefined)[];
 }
 
 interface TestProxyOptions {
@@ -52,6 +55,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
   const meter = options.meter ?? createTestMeter();
   const refusals: RefusalCode[] = [];
   const messages: string[] = [];
+  const refused: TestProxy['refused'] = [];
   const parsed = parseExits(options.exits ?? 'direct');
   if ('faults' in parsed) throw new Error(parsed.faults.join('; '));
   const { exits } = parsed;
@@ -64,8 +68,9 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       (async (username) =>
         username === KEY ? { key: { keyId: 1n, accountId: 1n } } : { refusal: 'KEY_UNKNOWN' as const }),
     openSession: options.openSession ?? meter.openSession,
-    recordRefusal: (_keyId, code, message) => {
+    recordRefusal: (_keyId, code, message, client) => {
       refusals.push(code);
+      refused.push(client && { product: client.product, clientAddress: client.clientAddress });
       if (message !== undefined) messages.push(message);
     },
     ...(options.watchKey !== undefined && { watchKey: options.watchKey }),
@@ -87,6 +92,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     url: (credentials = `${KEY}:x`) => `${credentials}@${name}:${SHARED.port}`,
     refusals,
     messages,
+    refused,
     [Symbol.asyncDispose]: () => proxy.drain(0),
   };
 }
