@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../errors.ts';
 import { PRICE_PER_BYTE, type Product } from '../units.ts';
 import type { Place } from './cells.ts';
-import type { Direction, LeaseCells, MeterSession, SessionHandlers } from './session.ts';
+import type { Billed, Direction, LeaseCells, MeterSession, SessionHandlers } from './session.ts';
 
 /** What a connection needs of the meter of its key. */
 export interface Lender {
@@ -54,6 +54,9 @@ export class Connection implements MeterSession {
   #drainedDown = 0;
   #seen = 0;
   #handlers: SessionHandlers | undefined;
+  #billed: Billed | undefined;
+  /** What entered the bill before anybody followed: another thread relays before this one has heard of it. */
+  #untold = { hour: 0, up: 0, down: 0 };
   #ended: RefusalCode | undefined;
   #closed = false;
   /** Bytes by which `granted` was lowered, which the thread that spends has not acknowledged. */
@@ -109,6 +112,19 @@ export class Connection implements MeterSession {
   attach(handlers: SessionHandlers): void {
     this.#handlers = handlers;
     if (this.#ended !== undefined) handlers.ended(this.#ended);
+  }
+
+  follow(billed: Billed): void {
+    this.#billed = billed;
+    const { hour, up, down } = this.#untold;
+    if (hour > 0) billed(hour, up, down);
+  }
+
+  /** These bytes entered the bill. */
+  tell(hour: number, up: number, down: number): void {
+    if (this.#billed !== undefined) return this.#billed(hour, up, down);
+    const { up: upBefore, down: downBefore } = this.#untold;
+    this.#untold = { hour, up: upBefore + up, down: downBefore + down };
   }
 
   close(): void {

@@ -125,7 +125,9 @@ export abstract class Division implements Lender {
   #drainOne(connection: Connection): Drained {
     const drained = connection.drain();
     if (drained.up === 0 && drained.down === 0) return drained;
-    const free = this.tally.add(connection.product, this.#host.hour(), drained.up, drained.down);
+    const hour = this.#host.hour();
+    const free = this.tally.add(connection.product, hour, drained.up, drained.down);
+    connection.tell(hour, drained.up, drained.down);
     // Newly owed bytes were settled already: their credit is gone until other bytes make it good.
     if (free < 0) connection.grant(free);
     else this.free += free * connection.price;

@@ -67,9 +67,17 @@ export interface MeterSession {
   refund(direction: Direction, bytes: number): void;
   /** Once, before the first `spend`. */
   attach(handlers: SessionHandlers): void;
+  /** From now on tells of bytes when they enter the bill, about once a second and at the end; once at most. */
+  follow(billed: Billed): void;
   /** Ends the session; what it spent is settled soon after. Idempotent. */
   close(): void;
 }
+
+/**
+ * Hears of bytes that entered the bill; negative: they were given back.
+ * @param hour start of the UTC hour they are billed in, Unix milliseconds
+ */
+export type Billed = (hour: number, up: number, down: number) => void;
 
 /** A key that may use the proxy. */
 export interface AuthenticatedKey {

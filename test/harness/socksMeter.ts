@@ -1,7 +1,7 @@
 import type { RefusalCode } from '../../src/errors.ts';
 import { createCellTable } from '../../src/metering/cells.ts';
 import { Division } from '../../src/metering/division.ts';
-import type { Direction, MeterSession, OpenSession, SessionHandlers } from '../../src/metering/session.ts';
+import type { Billed, Direction, MeterSession, OpenSession, SessionHandlers } from '../../src/metering/session.ts';
 
 /** A meter without a ledger: one credit of bytes, divided among all sessions as the real one divides a lease. */
 export interface TestMeter {
@@ -149,6 +149,10 @@ class Session implements TestSession {
 
   acknowledged(): void {
     this.#inner.acknowledged();
+  }
+
+  follow(billed: Billed): void {
+    this.#inner.follow(billed);
   }
 
   refund(direction: Direction, bytes: number): void {
