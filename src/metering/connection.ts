@@ -63,6 +63,8 @@ export class Connection implements MeterSession {
   #recalled = 0;
   /** Bytes spent when credit was last lent; until more are, that credit is not asked back for others. */
   #spentAtLoan = -1;
+  /** Bytes that it must be able to spend at once in order to go on. */
+  #least = 1;
 
   constructor(lender: Lender, product: Product, place: Place) {
     this.keyId = lender.keyId;
@@ -83,6 +85,16 @@ export class Connection implements MeterSession {
     if (direction === 'up') cells.up[slot] = up + allowed;
     else cells.down[slot] = down + allowed;
     return allowed;
+  }
+
+  spendWhole(direction: Direction, bytes: number): boolean {
+    const left = this.#spendable;
+    const covered = bytes <= left || this.#lender.lend(this, bytes, left) === bytes;
+    this.#least = covered ? 1 : bytes;
+    if (!covered || this.#closed) return false;
+    const column = this.cells[direction];
+    column[this.slot] = (column[this.slot] ?? 0) + bytes;
+    return true;
   }
 
   request(bytes: number): number {
@@ -138,6 +150,11 @@ export class Connection implements MeterSession {
   /** Whether it may still spend. */
   get live(): boolean {
     return !this.#closed && this.#ended === undefined;
+  }
+
+  /** Nano-credits without which it cannot go on: the price of a byte, or of the datagram that came. */
+  get cost(): number {
+    return this.price * this.#least;
   }
 
   /** Bytes lent and not spent, those included that are on their way back. */
@@ -225,6 +242,7 @@ export class Connection implements MeterSession {
 
   /** Tells the relay that more may be spent. */
   resume(): void {
+    this.#least = 1;
     this.#handlers?.granted();
   }
 

@@ -115,6 +115,13 @@ export class KeyMeter extends Division {
     return this.waiting.size > 0 || this.openers.size > 0;
   }
 
+  /** Nano-credits that the largest of the datagrams that wait costs; a byte of a stream is the least of them. */
+  get needed(): number {
+    let most = this.price;
+    for (const { cost } of this.waiting) most = Math.max(most, cost);
+    return most;
+  }
+
   /** Bytes that flowed and that the ledger has not acknowledged. */
   override get unbilledBytes(): number {
     return super.unbilledBytes + (this.frozen?.bytes ?? 0);
@@ -163,7 +170,7 @@ export class KeyMeter extends Division {
       opener.admit();
     }
     for (const connection of Array.from(this.waiting)) {
-      if (!this.covers(connection.price)) continue;
+      if (!this.covers(connection.cost)) continue;
       this.waiting.delete(connection);
       this.pace.resumed(this.#host.now());
       connection.resume();
@@ -189,7 +196,7 @@ export class KeyMeter extends Division {
       opener.refuse(reason);
     }
     for (const connection of Array.from(this.connections)) {
-      if (connection.price <= credit) continue;
+      if (connection.cost <= credit) continue;
       this.waiting.delete(connection);
       connection.end(reason);
     }

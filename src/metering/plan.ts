@@ -53,7 +53,7 @@ function planTarget(meter: KeyMeter, demand: Demand, now: number, draining: bool
   if (meter.refreshing) return 0;
   if (draining) return flowed || spendable > 0 ? 0 : undefined;
   if (meter.recalled) return recalledTarget(meter, spendable, flowed);
-  if (meter.starving) return Math.max(meter.pace.target(demand), spendable + meter.price);
+  if (meter.starving) return Math.max(meter.pace.target(demand), spendable + meter.price, meter.needed);
   if (meter.probing) return spendable + meter.price;
   if (meter.pace.idle(now)) return flowed || spendable > 0 ? 0 : undefined;
   if (!due && !meter.short) return undefined;

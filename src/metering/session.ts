@@ -56,6 +56,12 @@ export interface MeterSession {
    */
   spend(direction: Direction, bytes: number): number;
   /**
+   * Spends all of `bytes` or nothing: for datagrams, which are passed on whole or not at all.
+   * @returns whether they may be forwarded. When not, the meter asks for more by itself; if there is
+   *   no credit for so many, it ends the session
+   */
+  spendWhole(direction: Direction, bytes: number): boolean;
+  /**
    * For a relay in another thread, which spends the cells by itself: lends what makes `bytes` more
    * spendable, as far as there is credit; if there is not, `granted` or `ended` follows. With 0
    * bytes: lends ahead of need, if it can. @returns bytes that may be spent now

@@ -77,7 +77,8 @@ class Purse extends Division {
       this.#looking = false;
       if (this.waiting.size === 0) return;
       this.drain();
-      if (this.covers(PRICE) || this.spendable > 0) this.credited();
+      const most = Math.max(PRICE, ...[...this.waiting].map(({ cost }) => cost));
+      if (this.covers(most) || this.spendable >= most) this.credited();
       else this.#emptied();
     }, LOOK_MS);
   }
@@ -88,7 +89,7 @@ class Purse extends Division {
 
   protected override credited(): void {
     for (const connection of Array.from(this.waiting)) {
-      if (!this.covers(connection.price)) continue;
+      if (!this.covers(connection.cost)) continue;
       this.waiting.delete(connection);
       connection.resume();
     }
@@ -140,6 +141,11 @@ class Session implements TestSession {
   spend(direction: Direction, bytes: number): number {
     if (this.closed) throw new Error('spent after close');
     return this.#inner.spend(direction, bytes);
+  }
+
+  spendWhole(direction: Direction, bytes: number): boolean {
+    if (this.closed) throw new Error('spent after close');
+    return this.#inner.spendWhole(direction, bytes);
   }
 
   request(bytes: number): number {
