@@ -21,6 +21,10 @@ export interface Keyring {
   readonly refresh: Buffer;
   /** HMAC key that the signing secrets of webhooks are made with. */
   readonly webhooks: Buffer;
+  /** AES-256-GCM key of the logins of exits that an operator added. */
+  readonly exits: Buffer;
+  /** HMAC key that the names of exits are made with. */
+  readonly exitNames: Buffer;
 }
 
 /** @param master 32 bytes */
@@ -32,6 +36,8 @@ export function deriveKeys(master: Buffer): Keyring {
     sessions: derive('sessions'),
     refresh: derive('refresh-tokens'),
     webhooks: derive('webhook-secrets'),
+    exits: derive('exit-logins'),
+    exitNames: derive('exit-names'),
   };
 }
 

@@ -27,7 +27,7 @@ export interface UpstreamSpec {
 }
 
 /** Exits of one pool. */
-const MAX_EXITS = 1_000;
+export const MAX_EXITS = 1_000;
 /** Length of a username or password (RFC 1929, section 2). */
 const MAX_LOGIN_BYTES = 255;
 const UPSTREAM = /^(socks5|http):\/\/(?:([^@/]*)@)?([^@/]+?)\/?$/;

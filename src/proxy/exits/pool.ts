@@ -42,6 +42,15 @@ export class ExitPool {
     return true;
   }
 
+  /** Connections through it go on, and sessions move to another. @returns false when there is no such exit */
+  remove(id: string): boolean {
+    const exit = this.#find(id);
+    if (exit === undefined) return false;
+    this.#exits = this.#exits.filter((other) => other !== exit);
+    this.#arrange();
+    return true;
+  }
+
   /** A drained exit takes nobody new; connections through it go on. @returns false when there is no such exit */
   drain(id: string, drained = true): boolean {
     const exit = this.#find(id);

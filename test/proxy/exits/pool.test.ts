@@ -40,6 +40,42 @@ describe('rotation', () => {
   });
 });
 
+describe('removal', () => {
+  test('a removed exit takes nobody new, and what it has closes as ever', () => {
+    const world = new World(THREE);
+    const { departure } = world.travel(world.journey());
+    expect([world.pool.remove(A), world.pool.remove(A)]).toEqual([true, false]);
+    expect(new Set(times(4, () => world.leave()))).toEqual(new Set([B, C]));
+    departure?.closed();
+    expect(world.pool.stats.map(({ id }) => id)).toEqual([B, C]);
+  });
+
+  test('sessions move to another exit and stay there, also when one of that name comes back', () => {
+    const world = new World(THREE);
+    expect(world.leave({ session: 's' })).toBe(A);
+    world.pool.remove(A);
+    const [next] = times(1, () => world.leave({ session: 's' }));
+    expect(times(3, () => world.leave({ session: 's' }))).toEqual([next, next, next]);
+    const [again] = specs(A);
+    if (again !== undefined) world.pool.add(again);
+    expect(world.leave({ session: 's' })).toBe(next);
+    expect(world.stats(A)).toMatchObject({ connections: 0, opened: 0 });
+  });
+
+  test('an account whose last own exit is removed is one of everybody again', () => {
+    const world = new World(THREE);
+    world.pool.assign(B, [7n]);
+    world.pool.remove(B);
+    expect(new Set(times(4, () => world.leave({ account: 7n })))).toEqual(new Set([A, C]));
+  });
+
+  test('without any exit nobody leaves', () => {
+    const world = new World('direct');
+    world.pool.remove('direct');
+    expect(world.travel(world.journey())).toEqual({ attempts: [], end: 'NO_EXIT' });
+  });
+});
+
 describe('assignment', () => {
   test('who has exits of its own uses those, and nobody else does', () => {
     const world = new World(THREE);
