@@ -15,6 +15,8 @@ export interface KeyRules {
   readonly networks: readonly Cidr[];
   /** Products it may be used for; empty: every one. */
   readonly products: readonly Product[];
+  /** Restricts nothing: its owner wants to see where its connections go. */
+  readonly showTargets: boolean;
 }
 
 /** The rules as columns of `api_key_profile`. */
@@ -23,14 +25,16 @@ export interface KeyRulesRow {
   readonly scopes: readonly string[];
   readonly allowed_ips: readonly string[];
   readonly products: readonly string[];
+  readonly show_targets: boolean;
 }
 
-export function rulesOf({ rules_no: no, scopes, allowed_ips: addresses, products }: KeyRulesRow): KeyRules {
+export function rulesOf({ rules_no: no, scopes, allowed_ips: addresses, ...row }: KeyRulesRow): KeyRules {
   return {
     no,
     scopes: KEY_SCOPES.filter((scope) => scopes.includes(scope)),
     networks: addresses.map(parseCidr),
-    products: PRODUCTS.filter((product) => products.includes(product)),
+    products: PRODUCTS.filter((product) => row.products.includes(product)),
+    showTargets: row.show_targets,
   };
 }
 

@@ -6,6 +6,7 @@ export const NEWS = sql(
   'credentialsNews',
   `select * from (
      select c.n::int as n, m.account_id as owner, c.rules_no as known_rules, k.rules_no, k.scopes, k.allowed_ips, k.products,
+       k.show_targets,
        least(k.expires_at, s.expires_at) as ends_at,
        case
          when c.session_id is not null

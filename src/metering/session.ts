@@ -93,6 +93,8 @@ export interface AuthenticatedKey {
   readonly lookup?: string;
   /** Number of the rules of the key by which it was let in: its connections are judged anew when it has changed. */
   readonly rulesNo?: number;
+  /** Its owner wants to see where its connections go. */
+  readonly showTargets?: boolean;
 }
 
 /** What became of a wish to open a session. */

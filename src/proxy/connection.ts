@@ -4,6 +4,7 @@ import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
 import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
 import { encodeVerdict, SOCKS_ANSWERS, type Answers } from './answers.ts';
 import { clear } from './clearance.ts';
+import { ConnectionView } from './connectionView.ts';
 import { depart } from './exits/depart.ts';
 import type { Departure } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
@@ -41,6 +42,7 @@ export class Connection implements Member {
   readonly product: ProxyProduct;
   /** Set when it is authenticated, and not denied. */
   key: AuthenticatedKey | undefined;
+  readonly view = new ConnectionView();
   readonly #host: Host;
   readonly #client: Socket;
   readonly clientAddress: string;
@@ -88,6 +90,7 @@ export class Connection implements Member {
     const { host, port } = request;
     const cleared = await clear(this.#host.house, { key, client: this, denial: this.#denial, host, port });
     if (!('session' in cleared)) return this.#intake.finish(encodeVerdict(this.#answers, cleared));
+    this.view.bound(cleared.session, host, port);
     let reached: Reached | undefined;
     try {
       reached = await this.#reach(negotiated, cleared.addresses);
@@ -101,6 +104,7 @@ export class Connection implements Member {
     const protocol = await this.#intake.receive(decodeProtocol);
     if (protocol === undefined) return undefined;
     if (protocol === 'SOCKS') return handshake(this.#intake, this.#gate());
+    this.view.protocol = 'HTTP';
     const negotiated = await httpHandshake(this.#intake, this.#gate());
     if (negotiated !== undefined) this.#answers = negotiated.answers;
     return negotiated;
@@ -164,6 +168,7 @@ export class Connection implements Member {
       return;
     }
     this.#intake.send(this.#answers.opened(local));
+    this.view.exit = departure.exit;
     this.#host.relaying(this);
     this.#tunnel = this.#host.relay.start({
       client: { socket: this.#client },

@@ -6,6 +6,7 @@ import type { Denial, KeyRules } from '../keyRules.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
+import type { ConnectionView } from './connectionView.ts';
 import type { Journey, JourneyPlan } from './exits/journey.ts';
 import type { Authentication } from './handshake.ts';
 
@@ -26,6 +27,8 @@ export interface RefusedClient {
 export interface Member extends RefusedClient {
   /** Set when it is authenticated, and not denied. */
   readonly key: AuthenticatedKey | undefined;
+  /** What its owner is told of it. */
+  readonly view: ConnectionView;
   /** Why these rules forbid the connection; undefined: they do not. */
   denialBy(rules: KeyRules): Denial | undefined;
   /** Ends the connection at once, whatever it is doing. */

@@ -1,7 +1,9 @@
 import type { RefusalCode } from '../errors.ts';
 import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
 import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
+import type { ProxyProtocol } from '../openConnection.ts';
 import { clear } from './clearance.ts';
+import { ConnectionView } from './connectionView.ts';
 import type { Authentication } from './handshake.ts';
 import type { Setback } from './exits/exit.ts';
 import type { JourneyFailure } from './exits/journey.ts';
@@ -46,6 +48,7 @@ export interface Visitor {
 export class RemoteConnection implements Member {
   readonly product: ProxyProduct;
   key: AuthenticatedKey | undefined;
+  readonly view = new ConnectionView();
   readonly #remote: Remote;
   readonly #id: number;
   readonly clientAddress: string;
@@ -80,7 +83,8 @@ export class RemoteConnection implements Member {
   }
 
   /** The request is complete. A key that the worker believed in from memory is judged here. */
-  open(username: string, host: string, port: number): void {
+  open(username: string, host: string, port: number, protocol: ProxyProtocol): void {
+    this.view.protocol = protocol;
     const { key } = this;
     if (key !== undefined) {
       return this.#clear(key, host, port);
@@ -93,7 +97,7 @@ export class RemoteConnection implements Member {
 
   /** The worker relays: the attempt succeeded. */
   opened(): void {
-    this.#journey?.opened();
+    this.view.exit = this.#journey?.opened();
   }
 
   /** The attempt failed; the worker asks what else there is. */
@@ -184,6 +188,7 @@ export class RemoteConnection implements Member {
     const { session, addresses } = cleared;
     if (this.#gone) return session.close();
     this.#session = session;
+    this.view.bound(session, host, port);
     this.#attach(session);
     // The first piece goes along, so that the first bytes do not have to ask.
     session.request(0);

@@ -44,8 +44,10 @@ export class RemoteJourney {
     }
   }
 
-  opened(): void {
+  /** @returns id of the exit */
+  opened(): string {
     this.#departure = this.#journey.opened();
+    return this.#departure.exit;
   }
 
   failed(setback: Setback): void {

@@ -4,6 +4,7 @@ import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
+import type { LocalConnections } from '../openConnection.ts';
 import { chooseFrontend, type RelayChoice } from './chooseFrontend.ts';
 import type { ExitSpec } from './exits/config.ts';
 import type { ExitStats } from './exits/exit.ts';
@@ -73,6 +74,7 @@ export interface Proxy {
    */
   drain(timeoutMs: number): Promise<void>;
   readonly stats: ProxyStats;
+  readonly connections: LocalConnections;
   /** To see, drain and assign exits. */
   readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
 }
@@ -97,7 +99,10 @@ class ProxyServer implements Proxy {
     this.#options = options;
     this.#members = new KeyMembers(options.limits.maxConnectionsPerKey);
     const verdicts: Verdicts<Member> = {
-      judge: (member, rules) => member.denialBy(rules),
+      judge: (member, rules) => {
+        member.view.obey(rules);
+        return member.denialBy(rules);
+      },
       end: (member, keyId, { code, message }) => {
         this.#refused(code, keyId, message, member);
         member.abort();
@@ -152,13 +157,17 @@ class ProxyServer implements Proxy {
     this.#watches.close();
   }
 
+  get connections(): LocalConnections {
+    return this.#members;
+  }
+
   get stats(): ProxyStats {
     const counts = this.#frontend?.counts ?? NOTHING;
     return { ...counts, relay: this.#frontend?.relay, refusals: this.#refusals };
   }
 
   #admitted(member: Member, key: AuthenticatedKey): boolean {
-    if (!this.#members.add(member, key.keyId)) return false;
+    if (!this.#members.add(member, key)) return false;
     this.#watches.add(member, key);
     return true;
   }

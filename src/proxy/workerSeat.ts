@@ -139,8 +139,8 @@ export class WorkerSeat implements Remote {
         return this.#connection(id, address, product).authenticate(username);
       }
       case 'OPEN': {
-        const [, id, username, address, product, host, port] = report;
-        return this.#connection(id, address, product).open(username, host, port);
+        const [, id, username, address, product, host, port, http] = report;
+        return this.#connection(id, address, product).open(username, host, port, http ? 'HTTP' : 'SOCKS5');
       }
       case 'OPENED':
         return this.#connections.get(report[1])?.opened();

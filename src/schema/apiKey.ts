@@ -123,6 +123,9 @@ builder.prismaObjectFields(ApiKey, (t) => ({
     resolve: ({ products }) =>
       products.length === 0 ? null : PRODUCTS.filter((product) => products.includes(product)),
   }),
+  showTargets: t.exposeBoolean('showTargets', {
+    description: 'Whether open connections of the key show where they go; what is not shown is not kept.',
+  }),
   expiresAt: t.expose('expiresAt', {
     type: 'DateTime',
     nullable: true,

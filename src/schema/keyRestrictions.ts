@@ -28,5 +28,9 @@ export function restrictionFields(t: Fields) {
       type: [ProductEnum],
       description: 'Products the key may be used for; null = every one; empty is refused.',
     }),
+    showTargets: t.boolean({
+      description:
+        'Whether its open connections show where they go, from the next one on; null = false. Taken back, what was shown is forgotten at once.',
+    }),
   };
 }

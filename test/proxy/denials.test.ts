@@ -8,7 +8,13 @@ import { GREETING, KEY, login, request } from '../harness/socksMessages.ts';
 
 const OWNER = { keyId: 1n, accountId: 1n };
 const NOT_HERE: Denial = { code: 'NOT_ALLOWED', message: 'The API key may not be used from this address.' };
-const EVERYTHING: KeyRules = { no: 1, scopes: ['PROXY', 'READ', 'MANAGE'], networks: [], products: [] };
+const EVERYTHING: KeyRules = {
+  no: 1,
+  scopes: ['PROXY', 'READ', 'MANAGE'],
+  networks: [],
+  products: [],
+  showTargets: false,
+};
 
 const echo = (): ReturnType<typeof startPeer> => startPeer((socket) => socket.pipe(socket));
 

@@ -8,7 +8,7 @@ import { KeyWatches } from '../../src/proxy/keyWatches.ts';
 const KEY = { keyId: 7n, accountId: 1n };
 
 const REPLACED: Denial = { code: 'KEY_REVOKED', message: 'replaced' };
-const RULES: KeyRules = { no: 2, scopes: ['PROXY'], networks: [], products: ['SHARED'] };
+const RULES: KeyRules = { no: 2, scopes: ['PROXY'], networks: [], products: ['SHARED'], showTargets: false };
 
 /** Among the watches that were given up: a secret has stopped working. */
 const STOPPED = -1;

@@ -10,8 +10,8 @@ import type { KeyRow } from './rows.ts';
 
 const PROFILE = sql(
   'apiKeyInsert',
-  `insert into api_key_profile (user_id, name, prefix, scopes, expires_at, allowed_ips, products)
-   values ($1, $2, $3, $4, $5, $6, $7) returning id`,
+  `insert into api_key_profile (user_id, name, prefix, scopes, expires_at, allowed_ips, products, show_targets)
+   values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
 );
 const SECRET = sql(
   'apiKeySecretInsert',
@@ -60,8 +60,8 @@ export interface NewKey {
  */
 export async function insertApiKey(tx: Sql, keys: Keyring, key: NewKey): Promise<KeyRow> {
   const { userId, name, secret, limits, restrictions = {} } = key;
-  const { scopes = KEY_SCOPES, expiresAt = null, allowedIps = [], products = [] } = restrictions;
-  const values = [userId, name, prefixOf(secret), scopes, expiresAt, allowedIps, products];
+  const { scopes = KEY_SCOPES, expiresAt = null, allowedIps = [], products = [], showTargets = false } = restrictions;
+  const values = [userId, name, prefixOf(secret), scopes, expiresAt, allowedIps, products, showTargets];
   const [row] = await tx.query<{ id: bigint }>(PROFILE, values);
   if (row === undefined) throw new Error('the key was not inserted');
   const owner = await openKey(tx, row.id, userId, limits);

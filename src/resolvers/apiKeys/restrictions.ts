@@ -12,6 +12,8 @@ export interface RestrictionInput {
   readonly expiresAt?: Date | null | undefined;
   readonly allowedIps?: readonly string[] | null | undefined;
   readonly products?: readonly Product[] | null | undefined;
+  /** Restricts nothing, and travels with what does. */
+  readonly showTargets?: boolean | null | undefined;
 }
 
 /** The same as the database keeps it; absent: as it is. */
@@ -22,18 +24,23 @@ export interface Restrictions {
   readonly allowedIps?: readonly string[];
   /** Empty: every one. */
   readonly products?: readonly Product[];
+  readonly showTargets?: boolean;
 }
 
 /**
  * Every item once, in one order and one spelling.
  * @throws AppError BAD_INPUT for an empty list, a time that has passed, too many addresses, or what is no address
  */
-export function restrictionsOf({ scopes, expiresAt, allowedIps, products }: RestrictionInput, now: Date): Restrictions {
+export function restrictionsOf(
+  { scopes, expiresAt, allowedIps, products, showTargets }: RestrictionInput,
+  now: Date,
+): Restrictions {
   return {
     ...(scopes !== undefined && { scopes: scopesOf(scopes) }),
     ...(expiresAt !== undefined && { expiresAt: futureOf(expiresAt, now) }),
     ...(allowedIps !== undefined && { allowedIps: networksOf(allowedIps) }),
     ...(products !== undefined && { products: productsOf(products) }),
+    ...(showTargets !== undefined && { showTargets: showTargets ?? false }),
   };
 }
 
@@ -78,8 +85,11 @@ function refusal(field: string, what: string): AppError {
 
 /** Those that differ from what is there. */
 export function newRestrictions(
-  { scopes, expiresAt, allowedIps, products }: Restrictions,
-  held: Readonly<Record<'scopes' | 'allowedIps' | 'products', readonly string[]>> & { readonly expiresAt: Date | null },
+  { scopes, expiresAt, allowedIps, products, showTargets }: Restrictions,
+  held: Readonly<Record<'scopes' | 'allowedIps' | 'products', readonly string[]>> & {
+    readonly expiresAt: Date | null;
+    readonly showTargets: boolean;
+  },
 ): Restrictions {
   const other = (list: readonly string[], there: readonly string[]): boolean => list.join() !== there.join();
   return {
@@ -87,10 +97,14 @@ export function newRestrictions(
     ...(expiresAt !== undefined && expiresAt?.getTime() !== held.expiresAt?.getTime() && { expiresAt }),
     ...(allowedIps !== undefined && other(allowedIps, held.allowedIps) && { allowedIps }),
     ...(products !== undefined && other(products, held.products) && { products }),
+    ...(showTargets !== undefined && showTargets !== held.showTargets && { showTargets }),
   };
 }
 
 /** For the audit log. */
-export function recordOf({ expiresAt, ...lists }: Restrictions): Record<string, string | null | readonly string[]> {
-  return { ...lists, ...(expiresAt !== undefined && { expiresAt: expiresAt?.toISOString() ?? null }) };
+export function recordOf({
+  expiresAt,
+  ...others
+}: Restrictions): Record<string, string | boolean | null | readonly string[]> {
+  return { ...others, ...(expiresAt !== undefined && { expiresAt: expiresAt?.toISOString() ?? null }) };
 }

@@ -22,7 +22,7 @@ export const KEY_COLUMNS = `k.id as key_id, k.user_id as key_user_id, k.uuid::te
   k.prefix as key_prefix, k.created_at as key_created_at, k.last_used_at as key_last_used_at,
   k.revoked_at as key_revoked_at, k.refusal_code as key_refusal_code, k.refusal_message as key_refusal_message,
   k.refused_at as key_refused_at, k.scopes as key_scopes, k.expires_at as key_expires_at,
-  k.allowed_ips as key_allowed_ips, k.products as key_products,
+  k.allowed_ips as key_allowed_ips, k.products as key_products, k.show_targets as key_show_targets,
   k.rules_no as key_rules_no, ${meterColumns('m', 'key_')}`;
 
 export type KeyColumns = MeterRow<'key_'> & {
@@ -41,6 +41,7 @@ export type KeyColumns = MeterRow<'key_'> & {
   readonly key_expires_at: Date | null;
   readonly key_allowed_ips: string[];
   readonly key_products: string[];
+  readonly key_show_targets: boolean;
   readonly key_rules_no: number;
 };
 
@@ -61,6 +62,7 @@ export function keyOf(row: KeyColumns): KeyRow {
     expiresAt: row.key_expires_at,
     allowedIps: row.key_allowed_ips,
     products: row.key_products,
+    showTargets: row.key_show_targets,
     rulesNo: row.key_rules_no,
     meter: {
       dayLimit: row.key_day_limit,
@@ -98,6 +100,7 @@ export function namedKey(id: bigint, name = '', meter: Meter = UNREAD_METER): Ke
     expiresAt: null,
     allowedIps: [],
     products: [],
+    showTargets: false,
     rulesNo: 0,
   };
 }

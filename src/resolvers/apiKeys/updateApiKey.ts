@@ -26,7 +26,8 @@ const RESTRICT = sql(
   'apiKeyRestrict',
   `update api_key_profile set rules_no = rules_no + 1, scopes = coalesce($2::text[], scopes),
      allowed_ips = coalesce($3::text[], allowed_ips), products = coalesce($4::text[], products),
-     expires_at = case when $5::boolean then $6::timestamptz else expires_at end
+     expires_at = case when $5::boolean then $6::timestamptz else expires_at end,
+     show_targets = coalesce($7::boolean, show_targets)
    where id = $1`,
 );
 
@@ -107,9 +108,10 @@ export async function updateApiKey(
   });
 }
 
-async function restrict(tx: Sql, id: bigint, { scopes, allowedIps, products, expiresAt }: Restrictions): Promise<void> {
+async function restrict(tx: Sql, id: bigint, to: Restrictions): Promise<void> {
+  const { scopes, allowedIps, products, expiresAt, showTargets } = to;
   const lists = [scopes ?? null, allowedIps ?? null, products ?? null];
-  await tx.query(RESTRICT, [id, ...lists, expiresAt !== undefined, expiresAt ?? null]);
+  await tx.query(RESTRICT, [id, ...lists, expiresAt !== undefined, expiresAt ?? null, showTargets ?? null]);
 }
 
 interface Changed {

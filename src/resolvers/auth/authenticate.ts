@@ -6,7 +6,7 @@ import type { AuthenticatedKey } from '../../metering/session.ts';
 import type { Product } from '../../units.ts';
 import type { KeyActivity } from '../apiKeys/keyActivity.ts';
 import { createCredentialCache, type CachedOwner } from './credentialCache.ts';
-import { findKey, findSession, type FoundSession } from './findCredential.ts';
+import { findKey, findSession, type FoundKey, type FoundSession } from './findCredential.ts';
 import { verifyToken } from './tokens.ts';
 
 /**
@@ -119,21 +119,30 @@ export function createAuthenticator(services: Needs, { cacheMs, activity }: Auth
   };
 }
 
-function cachedOf({ viewer, suspended }: FoundSession, expiresAtMs: number, rules?: KeyRules): Cached {
+function cachedOf(
+  { viewer, suspended }: FoundSession,
+  expiresAtMs: number,
+  { rules, showTargets }: Partial<Pick<FoundKey, 'rules' | 'showTargets'>> = {},
+): Cached {
   const { userId: accountId, keyId, sessionId } = viewer;
-  const proxy = keyId === null ? ({ refusal: 'KEY_UNKNOWN' } as const) : proxyOf({ ...viewer, keyId }, suspended);
+  const proxy =
+    keyId === null
+      ? ({ refusal: 'KEY_UNKNOWN' } as const)
+      : proxyOf({ ...viewer, keyId }, suspended, showTargets === true);
   return { accountId, keyId, sessionId, viewer, proxy, rules, suspended, expiresAtMs };
 }
 
 function proxyOf(
   { userId: accountId, keyId, lookup, rulesNo }: Viewer & { readonly keyId: bigint },
   suspended: boolean,
+  showTargets: boolean,
 ): ProxyAuthentication {
   const key = {
     keyId,
     accountId,
     ...(lookup === undefined ? {} : { lookup }),
     ...(rulesNo === undefined ? {} : { rulesNo }),
+    ...(showTargets && { showTargets }),
   };
   return suspended ? { key, denial: REFUSED_FOR.SUSPENDED } : { key };
 }
@@ -171,7 +180,7 @@ async function checkKey(
   const found = KEY.test(secret) ? await findKey(db, lookup) : undefined;
   if (found?.ended === null) {
     await throttle.succeeded(clientAddress, subject);
-    return cachedOf(found, found.expiresAtMs, found.rules);
+    return cachedOf(found, found.expiresAtMs, found);
   }
   await throttle.failed(clientAddress, subject);
   if (found === undefined) return { refusal: 'KEY_UNKNOWN' };

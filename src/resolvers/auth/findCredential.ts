@@ -18,7 +18,7 @@ interface KeyPrincipal extends Principal, KeyRulesRow {
 const BY_LOOKUP = sql(
   'credentialByLookup',
   `select k.id as key_id, m.account_id, u.role::text as role, u.permissions, u.suspended_at is not null as suspended,
-     k.rules_no, k.scopes, k.allowed_ips, k.products, least(k.expires_at, s.expires_at) as expires_at,
+     k.rules_no, k.scopes, k.allowed_ips, k.products, k.show_targets, least(k.expires_at, s.expires_at) as expires_at,
      case
        when k.revoked_at is not null then 'REVOKED'
        when s.expires_at <= clock_timestamp() then 'REPLACED'
@@ -50,6 +50,8 @@ export interface FoundKey extends FoundSession {
   readonly viewer: Viewer & { readonly keyId: bigint };
   /** What its owner restricts it to; undefined: nothing. */
   readonly rules: KeyRules | undefined;
+  /** Its owner wants to see where its connections go. */
+  readonly showTargets: boolean;
   /** When the key or this secret of it expires, in milliseconds since 1970; Infinity: never. */
   readonly expiresAtMs: number;
   /** Why it opens nothing any more; null: it does. */
@@ -74,7 +76,14 @@ export async function findKey(db: Sql, lookup: Buffer): Promise<FoundKey | undef
     rulesNo: rules.no,
   } as const;
   const expiresAtMs = row.expires_at?.getTime() ?? Infinity;
-  return { viewer, suspended, rules: restricts(rules) ? rules : undefined, expiresAtMs, ended };
+  return {
+    viewer,
+    suspended,
+    rules: restricts(rules) ? rules : undefined,
+    showTargets: rules.showTargets,
+    expiresAtMs,
+    ended,
+  };
 }
 
 /** The viewer of a session that is neither revoked nor expired; it may do all that its user may. */

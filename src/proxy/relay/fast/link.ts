@@ -1,6 +1,6 @@
 import { Negotiation, type Move } from '../../negotiation.ts';
 import { encodeVerdict, type Verdict } from '../../answers.ts';
-import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
+import { AUTHENTICATED, NOT_AUTHENTICATED, type Request } from '../../socks5.ts';
 import { Approach, type Step } from './approach.ts';
 import { ClientSocket, resetOnClose } from './clientSocket.ts';
 import { CLIENT, type Hub, type Side } from './hub.ts';
@@ -158,11 +158,11 @@ export class Link implements Timed, TunnelOwner {
   #move(move: Move): void {
     if (move.kind === 'SEND') this.#client.send(move.answer);
     else if (move.kind === 'LOGIN') this.#login(move.username);
-    else if (move.kind === 'CONNECT') this.#ask(move.request.host, move.request.port);
+    else if (move.kind === 'CONNECT') this.#ask(move.request, false);
     else if (move.kind === 'LOGIN_AND_CONNECT') {
       // The main thread judges the key with the request; that is one round trip.
       this.#username = move.username;
-      this.#ask(move.request.host, move.request.port);
+      this.#ask(move.request, true);
     } else {
       if (move.noCredentials) this.#hub.report(['REFUSED', 'NO_CREDENTIALS']);
       if (move.answer === undefined) this.abort();
@@ -179,11 +179,11 @@ export class Link implements Timed, TunnelOwner {
     this.#hub.report(['AUTHENTICATE', this.id, username, this.#clientAddress, this.#product]);
   }
 
-  #ask(host: string, port: number): void {
+  #ask({ host, port }: Pick<Request, 'host' | 'port'>, http: boolean): void {
     this.#stage = 'ASKING';
     this.#announced = true;
     this.#hub.timers.set(this, this.#hub.now + OPEN_TIMEOUT_MS);
-    this.#hub.report(['OPEN', this.id, this.#username, this.#clientAddress, this.#product, host, port]);
+    this.#hub.report(['OPEN', this.id, this.#username, this.#clientAddress, this.#product, host, port, http]);
   }
 
   /** What became of the attempt so far. The main thread knows what else there is to try. */

@@ -26,6 +26,8 @@ export type Report =
       product: number,
       host: string,
       port: number,
+      /** HTTP CONNECT, not SOCKS5. */
+      http: boolean,
     ]
   /** The attempt succeeded: the tunnel runs. */
   | readonly [kind: 'OPENED', id: number]
