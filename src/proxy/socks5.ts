@@ -91,17 +91,38 @@ export const decodeCredentials: Decoder<Credentials> = (bytes) => {
  * @throws MalformedMessage with reply 08 for an unknown address type, 04 for a name that no host can have
  */
 export const decodeRequest: Decoder<Request> = (bytes) => {
-  const [version, command, , type, first] = bytes;
+  const [version, command] = bytes;
   if (version === undefined) return undefined;
   if (version !== VERSION) throw new MalformedMessage(`version ${version}`, REPLIES.GENERAL_FAILURE);
-  if (command === undefined || type === undefined) return undefined;
-  const size = addressSize(type, first);
-  if (size === undefined) return undefined;
-  const length = 4 + size + 2;
-  if (bytes.length < length) return undefined;
-  const host = hostOf(type, bytes.subarray(4, 4 + size));
-  return { message: { command, host, port: bytes.readUInt16BE(4 + size) }, length };
+  if (command === undefined) return undefined;
+  const target = decodeTarget(bytes, 3);
+  if (target === undefined) return undefined;
+  const { host, port, end } = target;
+  return { message: { command, host, port }, length: end };
 };
+
+/** Somewhere to go, as requests and datagrams hold it, and where it ends in them. */
+export interface Target {
+  /** Name, IPv4 or IPv6 literal. */
+  readonly host: string;
+  readonly port: number;
+  readonly end: number;
+}
+
+/**
+ * Reads address type, address and port (RFC 1928, sections 4 and 7) from a place in a message.
+ * @returns undefined while they are incomplete
+ * @throws MalformedMessage with reply 08 for an unknown address type, 04 for a name that no host can have
+ */
+export function decodeTarget(bytes: Buffer, at: number): Target | undefined {
+  const type = bytes[at];
+  if (type === undefined) return undefined;
+  const start = at + 1;
+  const size = addressSize(type, bytes[start]);
+  if (size === undefined || bytes.length < start + size + 2) return undefined;
+  const host = hostOf(type, bytes.subarray(start, start + size));
+  return { host, port: bytes.readUInt16BE(start + size), end: start + size + 2 };
+}
 
 /** Bytes of DST.ADDR, the length byte of a name included; undefined while that byte is missing. */
 function addressSize(type: number, first: number | undefined): number | undefined {
@@ -132,8 +153,13 @@ export const NOT_AUTHENTICATED: Uint8Array = Uint8Array.of(AUTH_VERSION, 1);
  * @param address the literal address from which the target was dialled; 0.0.0.0 when there is none
  */
 export function encodeReply(code: ReplyCode, address = '0.0.0.0', port = 0): Uint8Array {
+  return Uint8Array.of(VERSION, code, 0, ...encodePeer(address, port));
+}
+
+/** The bytes that `decodeTarget` reads. @param address IP literal; 0.0.0.0 stands for anything else */
+export function encodePeer(address: string, port: number): number[] {
   const parsed = parseAddress(address);
   const bytes = parsed?.toByteArray() ?? [0, 0, 0, 0];
   const type = isIPv6(address) && bytes.length === 16 ? ADDRESS_TYPES.IPV6 : ADDRESS_TYPES.IPV4;
-  return Uint8Array.of(VERSION, code, 0, type, ...bytes, port >> 8, port & 0xff);
+  return [type, ...bytes, port >> 8, port & 0xff];
 }
