@@ -17,6 +17,8 @@ import { createProxy, type Proxy } from './proxy/server.ts';
 import { firstAccount, type FirstAccount } from './resolvers/accounts/firstAccount.ts';
 import { createKeyActivity, type KeyActivity } from './resolvers/apiKeys/keyActivity.ts';
 import { createAuthenticator, type Authenticator } from './resolvers/auth/authenticate.ts';
+import { createExitName } from './resolvers/exits/names.ts';
+import { createRoster, type Roster } from './resolvers/exits/roster.ts';
 import { openInstance } from './resolvers/ledger/open.ts';
 import { expire } from './resolvers/ledger/upkeep.ts';
 import { openEvents, throttleRedis } from './openEvents.ts';
@@ -85,13 +87,14 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   // Our own listeners, known once they listen: neither the proxy nor webhooks lead to them.
   const own: Listener[] = [];
   const fence = createFence({ allow: config.EGRESS_ALLOW, own: () => own });
-  const parts: { proxy?: Proxy; httpPort?: number; wakeMail?: () => void } = {};
+  const parts: { proxy?: Proxy; roster?: Roster; httpPort?: number; wakeMail?: () => void } = {};
+  const keys = deriveKeys(config.MASTER_KEY ?? loadMasterKey(config.DATA_DIR));
   const services: Services = {
     db,
     events,
     live,
     log,
-    keys: deriveKeys(config.MASTER_KEY ?? loadMasterKey(config.DATA_DIR)),
+    keys,
     throttle: createThrottle(config.AUTH_MAX_FAILURES, throttleRedis(config, teardown)),
     now: () => new Date(),
     publicUrl: () => config.PUBLIC_URL ?? `http://localhost:${parts.httpPort}`,
@@ -100,6 +103,11 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     wallets: createWallets(config.CHAIN_RPC),
     wakeMail: () => parts.wakeMail?.(),
     webhookTarget: createWebhookTarget(fence),
+    exits: {
+      list: () => parts.roster?.list() ?? [],
+      name: createExitName(keys),
+      refresh: async () => parts.roster?.refresh(),
+    },
   };
   const account = await firstAccount(services, {
     email: config.ADMIN_EMAIL,
@@ -123,6 +131,11 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   // Stopped before HTTP, so that subscribers still hear of the last bytes.
   teardown.add('metering', () => settleAll(metering, log));
   await metering.start();
+  const roster = createRoster(services, proxy.exits);
+  parts.roster = roster;
+  teardown.add('exits', () => roster.close());
+  // Before the first connection: what is somebody's own is nobody else's for a moment either.
+  await roster.start();
   const socks = await proxy.listen();
   teardown.add('proxy', () => proxy.drain(TUNNEL_DRAIN_MS));
   teardown.add('readiness', () => api.drain());

@@ -3,6 +3,8 @@ import type { Events, LiveUsage } from './events.ts';
 import type { Keyring } from './crypto.ts';
 import type { KeyScope } from './keyRules.ts';
 import type { Logger } from './log.ts';
+import type { ExitStats } from './proxy/exits/exit.ts';
+import type { ProxyProduct } from './proxy/house.ts';
 import type { Throttle } from './throttle.ts';
 
 /** Who calls. */
@@ -45,6 +47,29 @@ export interface Services {
   readonly wakeMail: () => void;
   /** @returns why webhooks may not be sent to the URL, in words for its owner; undefined: they may */
   readonly webhookTarget: (url: string) => string | undefined;
+  /** Ways out of this instance. */
+  readonly exits: Exits;
+}
+
+/** A way out, as this instance has it. */
+export interface ExitState extends Omit<ExitStats, 'id'> {
+  /** For everybody: tells nothing of the exit but that it is the same one; the same everywhere. */
+  readonly name: string;
+  readonly product: ProxyProduct;
+  /** For the operator: as configured, without the password; unique in its product. */
+  readonly label: string;
+  /** From EXITS_SHARED or EXITS_DEDICATED, or added by an operator. */
+  readonly origin: 'CONFIGURED' | 'ADDED';
+}
+
+/** What operations need of the exits. */
+export interface Exits {
+  /** All of them, in the order in which they are taken. */
+  list(): readonly ExitState[];
+  /** What the exit of this label is called. */
+  name(product: ProxyProduct, label: string): string;
+  /** Makes the exits what the database says now. @throws when it cannot be read */
+  refresh(): Promise<void>;
 }
 
 /** What sign-in with a wallet needs of the chains. */

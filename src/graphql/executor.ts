@@ -166,6 +166,7 @@ function contextWith(services: Services, viewer: Viewer | null, clientAddress: s
     wallets: services.wallets,
     wakeMail: services.wakeMail,
     webhookTarget: services.webhookTarget,
+    exits: services.exits,
     viewer,
     clientAddress,
   };

@@ -8,6 +8,7 @@ import { localEvents } from '../../src/events.ts';
 import { createExecutor, type Executor, type ExecutorOptions } from '../../src/graphql/executor.ts';
 import { createLogger } from '../../src/log.ts';
 import { createThrottle } from '../../src/throttle.ts';
+import { NO_EXITS } from '../harness/exits.ts';
 import { fixtureSchema } from './fixtureSchema.ts';
 
 /** The one good credential of the fixture, and one that was tried too often. */
@@ -64,6 +65,7 @@ function services(sink: Writable): Services {
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: () => undefined,
+    exits: NO_EXITS,
   };
   const absent = { get: unused };
   return { ...real, db: new Proxy({}, absent) as Services['db'], live: new Proxy({}, absent) as Services['live'] };

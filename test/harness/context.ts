@@ -21,6 +21,7 @@ import { createThrottle } from '../../src/throttle.ts';
 import { hourStart, PRICE_PER_BYTE, type Product } from '../../src/units.ts';
 import { createWebhookTarget } from '../../src/webhooks/target.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
+import { openExits, type TestExits } from './exits.ts';
 
 export const PASSWORD = 'correct horse battery';
 const CLIENT = '127.0.0.1';
@@ -30,6 +31,7 @@ const MAX_SUBSCRIPTIONS = 100;
 /** What operations need, on a database of its own, without listeners. */
 export interface TestServices extends Services, AsyncDisposable {
   readonly db: TestDatabase;
+  readonly exits: TestExits;
   /** Keys whose connections were to be closed, in order. */
   readonly closed: bigint[];
   /** Every event published so far. */
@@ -57,10 +59,11 @@ export async function openTestServices(now: () => Date = () => new Date(), serve
   const hearsAll = (): boolean => db.kind === 'embedded';
   const live = createLiveUsage({ db, events, log, hearsAll, maxSubscriptionsPerAccount: MAX_SUBSCRIPTIONS });
   const closed: bigint[] = [];
+  const keys = deriveKeys(randomBytes(32));
   return {
     db,
     events,
-    keys: deriveKeys(randomBytes(32)),
+    keys,
     log,
     throttle: createThrottle(MAX_FAILURES),
     now,
@@ -70,6 +73,7 @@ export async function openTestServices(now: () => Date = () => new Date(), serve
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: createWebhookTarget(createFence({ allow: ['127.0.0.0/8'] })),
+    exits: openExits({ db, events, keys, log }),
     live,
     closed,
     published,

@@ -23,6 +23,7 @@ import { schema } from '../../src/schema/index.ts';
 import { createThrottle } from '../../src/throttle.ts';
 import { hourStart, type Product } from '../../src/units.ts';
 import { openTestDatabase } from '../harness/database.ts';
+import { NO_EXITS } from '../harness/exits.ts';
 import { newAccount } from '../resolvers/ledger/fixture.ts';
 
 /** One server's API without its proxy: usage is made by ticking the ledger. */
@@ -70,6 +71,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: () => undefined,
+    exits: NO_EXITS,
   };
   const activity = createKeyActivity(services);
   const authenticator = createAuthenticator(services, { cacheMs: () => 1_000, activity });

@@ -29,6 +29,7 @@ import { createThrottle } from '../../src/throttle.ts';
 import { NANO } from '../../src/units.ts';
 import { createWebhookTarget } from '../../src/webhooks/target.ts';
 import { openTestDatabase } from '../harness/database.ts';
+import { NO_EXITS } from '../harness/exits.ts';
 
 /** The clock of the world stands still: Saturday, the date of the reference's samples. */
 export const NOW = new Date('2026-03-28T12:30:00Z');
@@ -73,6 +74,7 @@ export async function openWorld(): Promise<World> {
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: createWebhookTarget(createFence({ allow: ['127.0.0.0/8'] })),
+    exits: NO_EXITS,
   };
   await populate(services);
   const activity = createKeyActivity(services);
