@@ -43,6 +43,8 @@ export interface EventMap {
   };
   /** Leases of these keys must be renewed at once: limit changed, credit arrived, key revoked. */
   leasesChanged: { readonly accountId: bigint; readonly keyIds: readonly bigint[] | null };
+  /** The operator changed exits, or whom they are reserved for: read them again. */
+  exitsChanged: { readonly at: Date };
   /**
    * Events of other instances may have been lost (Redis was away and is back): what was learned from
    * events must be read again, cached credentials dropped. Local only, never sent.

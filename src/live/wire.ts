@@ -1,7 +1,12 @@
 import type { EventMap, EventName } from '../events.ts';
 
 /** Events that are sent to other instances. */
-const SENT = ['accountEvents', 'credentialsChanged', 'leasesChanged'] as const satisfies readonly EventName[];
+const SENT = [
+  'accountEvents',
+  'credentialsChanged',
+  'leasesChanged',
+  'exitsChanged',
+] as const satisfies readonly EventName[];
 type SentName = (typeof SENT)[number];
 
 /** An event and the instance that published it, which has heard it already. */
