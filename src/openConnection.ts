@@ -11,7 +11,7 @@ export interface LocalConnection {
   readonly keyId: bigint;
   readonly product: Product;
   readonly protocol: ProxyProtocol;
-  /** Id of the exit; null until the target is reached. */
+  /** What its owner is told of the exit; null until the target is reached. */
   readonly exit: string | null;
   /** `host:port` as the client asked for it; null until then, and where the key does not show its targets. */
   readonly target: string | null;

@@ -168,7 +168,7 @@ export class Connection implements Member {
       return;
     }
     this.#intake.send(this.#answers.opened(local));
-    this.view.exit = departure.exit;
+    this.view.exit = this.#host.house.departed(this.product, session, departure.exit);
     this.#host.relaying(this);
     this.#tunnel = this.#host.relay.start({
       client: { socket: this.#client },

@@ -8,7 +8,7 @@ export class ConnectionView {
   /** Milliseconds since 1970 when it came to belong to its key. */
   openedAtMs = 0;
   protocol: ProxyProtocol = 'SOCKS5';
-  /** Id of its exit, once the target is reached. */
+  /** What its owner is told of the exit, once the target is reached. */
   exit: string | undefined;
   /** Its cells have the bytes. */
   session: MeterSession | undefined;

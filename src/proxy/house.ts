@@ -4,7 +4,7 @@ import type { Fence } from '../egress.ts';
 import type { RefusalCode } from '../errors.ts';
 import type { Denial, KeyRules } from '../keyRules.ts';
 import type { Logger } from '../log.ts';
-import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
+import type { AuthenticatedKey, MeterSession, OpenSession } from '../metering/session.ts';
 import type { Product } from '../units.ts';
 import type { ConnectionView } from './connectionView.ts';
 import type { Journey, JourneyPlan } from './exits/journey.ts';
@@ -50,6 +50,12 @@ export interface House {
   /** Finds upstream proxies; everything but our own listeners. */
   readonly resolveUpstream: Fence['resolve'];
   journey(product: ProxyProduct, plan: JourneyPlan): Journey;
+  /**
+   * What is metered leaves through this exit from now on.
+   * @param exit id of the exit, which is for the operator
+   * @returns what its owner may be told of the exit
+   */
+  departed(product: ProxyProduct, session: MeterSession, exit: string): string;
   /**
    * @param keyId absent when the refusal cannot be attributed to a key
    * @param message more precise than the catalogue's

@@ -97,7 +97,9 @@ export class RemoteConnection implements Member {
 
   /** The worker relays: the attempt succeeded. */
   opened(): void {
-    this.view.exit = this.#journey?.opened();
+    const exit = this.#journey?.opened();
+    if (exit === undefined || this.#session === undefined) return;
+    this.view.exit = this.#remote.house.departed(this.product, this.#session, exit);
   }
 
   /** The attempt failed; the worker asks what else there is. */

@@ -27,6 +27,8 @@ export interface ProxyOptions {
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
   readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string, client?: RefusedClient) => void;
   readonly watchKey?: WatchKey;
+  /** Counts traffic by exit, and says what customers call the exit; they see its id when absent. */
+  readonly departed?: House['departed'];
   readonly fence: Fence;
   readonly log: Logger;
   readonly limits: {
@@ -125,6 +127,7 @@ class ProxyServer implements Proxy {
       idleTimeoutMs: options.limits.idleTimeoutMs,
       resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
       journey: (product, plan) => new Journey(this.exits[product], plan, now),
+      departed: options.departed ?? ((_product, _session, exit) => exit),
       refused: (...refusal) => this.#refused(...refusal),
       admitted: (member, key) => this.#admitted(member, key),
       left: (member) => this.#left(member),
