@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { PRICE_PER_BYTE, type Product } from '../../src/units.ts';
@@ -11,6 +13,7 @@ import { openUsageStream, type UsageStream } from '../harness/usageStream.ts';
 type Moved = Partial<Record<Product, bigint>>;
 
 const BIG = 50_000_000;
+const BODY = randomBytes(200_003);
 
 let origin: Origin;
 let server: TestServer;
@@ -38,7 +41,7 @@ describe.each(['SHARED', 'DEDICATED'] as const)('%s: every client is billed what
       await expectExactBill(product, async () => {
         const at = proxy(product, `${ADMIN.apiKey}:x`);
         expect(await client.download(at, origin.url('/bytes/300007'))).toBe(300_007);
-        expect(await client.upload(at, origin.url('/'), 200_003)).toBe(200_003);
+        expect((await client.exchange(at, origin.url('/'), BODY)).equals(BODY)).toBe(true);
       });
     });
   });

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type LaunchOptions } from 'playwright-core';
 
 /** Where Debian's package puts it. */
 const PATH = '/usr/bin/chromium';
@@ -15,7 +15,10 @@ const OPTIONS = [
 
 export const hasChromium = existsSync(PATH);
 
-/** A real browser that asks nobody but the pages it is told to open. Close it. */
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: PATH, args: OPTIONS });
+/**
+ * A real browser that asks nobody but the pages it is told to open. Close it.
+ * @param proxy through which it goes, to loopback too
+ */
+export function launchChromium(proxy?: LaunchOptions['proxy']): Promise<Browser> {
+  return chromium.launch({ executablePath: PATH, args: OPTIONS, ...(proxy !== undefined && { proxy }) });
 }

@@ -15,7 +15,7 @@ const CHUNK = Buffer.alloc(64 * 1024, 'passerelle ');
 
 /**
  * `GET /bytes/<n>` answers n bytes, `GET /endless` never ends, `POST /` swallows the body and answers how
- * many bytes it had. Every connection serves one request.
+ * many bytes it had, `PUT /` answers with the body. Every connection serves one request.
  */
 export async function startOrigin(host = '127.0.0.1'): Promise<Origin> {
   const sockets = new Set<Socket>();
@@ -54,6 +54,7 @@ export async function startOrigin(host = '127.0.0.1'): Promise<Origin> {
 function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
   const [, kind, size] = /^\/(bytes|endless)(?:\/(\d+))?$/.exec(request.url ?? '') ?? [];
   if (request.method === 'POST') return swallow(request, response);
+  if (request.method === 'PUT') return void request.on('error', () => response.destroy()).pipe(response);
   if (kind === undefined) {
     response.writeHead(200, { 'content-length': 3 }).end('ok\n');
     return;

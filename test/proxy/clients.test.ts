@@ -1,26 +1,28 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
 
 import { describe, expect, test } from 'vitest';
 
 import { startOrigin } from '../harness/origin.ts';
-import { PROXY_CLIENTS } from '../harness/proxyClients.ts';
+import { PROXY_CLIENTS, pySocks } from '../harness/proxyClients.ts';
 import { startProxy, until } from '../harness/socks.ts';
 import { KEY } from '../harness/socksMessages.ts';
 
 const run = promisify(execFile);
 
-/** The greeting table: what real clients send for each form of the credentials. Some send none without a password. */
+/** The greeting table: what real clients send for each form of the credentials. */
 const FORMS = [KEY, `${KEY}:`, `${KEY}:x`];
-const NEEDS_PASSWORD = ['PySocks', 'proxychains4'];
+const BODY = randomBytes(200_000);
 
 describe.each(PROXY_CLIENTS)('$name', (client) => {
-  const forms = NEEDS_PASSWORD.includes(client.name) ? FORMS.slice(2) : FORMS;
+  const forms = client.needsPassword === true ? FORMS.slice(2) : FORMS;
   test.runIf(client.available).each(forms)('downloads and uploads as %s', async (credentials) => {
     await using origin = await startOrigin();
     await using proxy = await startProxy();
     expect(await client.download(proxy.url(credentials), origin.url('/bytes/300000'))).toBe(300_000);
-    expect(await client.upload(proxy.url(credentials), origin.url('/', 'localhost'), 200_000)).toBe(200_000);
+    const answer = await client.exchange(proxy.url(credentials), origin.url('/', 'localhost'), BODY);
+    expect(answer.equals(BODY)).toBe(true);
     await origin.idle();
     await until(() => proxy.proxy.stats.connections === 0, 'closed');
     const { up, down } = origin.count();
@@ -28,16 +30,12 @@ describe.each(PROXY_CLIENTS)('$name', (client) => {
   });
 });
 
-test.runIf(PROXY_CLIENTS.some(({ name, available }) => name === 'PySocks' && available))(
-  'PySocks without a password sends no credentials, and that is counted',
-  async () => {
-    await using origin = await startOrigin();
-    await using proxy = await startProxy();
-    const pySocks = PROXY_CLIENTS.find(({ name }) => name === 'PySocks');
-    await expect(pySocks?.download(proxy.url(KEY), origin.url('/bytes/1'))).rejects.toThrow();
-    expect(proxy.proxy.stats.refusals.get('NO_CREDENTIALS')).toBe(1);
-  },
-);
+test.runIf(pySocks.available)('PySocks without a password sends no credentials, and that is counted', async () => {
+  await using origin = await startOrigin();
+  await using proxy = await startProxy();
+  await expect(pySocks.download(proxy.url(KEY), origin.url('/bytes/1'))).rejects.toThrow();
+  expect(proxy.proxy.stats.refusals.get('NO_CREDENTIALS')).toBe(1);
+});
 
 test('curl tells a bad key, an empty account and a closed port apart', async () => {
   const failure = async (proxy: string, url: string): Promise<string> =>
