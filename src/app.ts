@@ -17,6 +17,7 @@ import { createProxy, type Proxy } from './proxy/server.ts';
 import { firstAccount, type FirstAccount } from './resolvers/accounts/firstAccount.ts';
 import { createKeyActivity, type KeyActivity } from './resolvers/apiKeys/keyActivity.ts';
 import { createAuthenticator, type Authenticator } from './resolvers/auth/authenticate.ts';
+import { createExitUsage, type ExitUsage } from './resolvers/exits/exitUsage.ts';
 import { createExitName } from './resolvers/exits/names.ts';
 import { createRoster, type Roster } from './resolvers/exits/roster.ts';
 import { openInstance } from './resolvers/ledger/open.ts';
@@ -122,7 +123,10 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   teardown.add('authenticator', () => authenticator.close());
 
   const metering = await joinFleet(db, events, live.watched, log);
-  const proxy = dataPlane(config, services, { authenticator, activity, metering, fence, own });
+  const exitUsage = createExitUsage(services);
+  // Stopped when the last connection has ended.
+  teardown.add('exit usage', () => exitUsage.close());
+  const proxy = dataPlane(config, services, { authenticator, activity, exitUsage, metering, fence, own });
   parts.proxy = proxy;
   const api = await startApi(config, services, authenticator, { metering, proxy }, teardown);
   const http = api.address;
@@ -173,6 +177,7 @@ function dataPlane(
   parts: {
     readonly authenticator: Authenticator;
     readonly activity: KeyActivity;
+    readonly exitUsage: ExitUsage;
     readonly metering: Metering;
     readonly fence: Fence;
     readonly own: readonly Listener[];
@@ -190,6 +195,7 @@ function dataPlane(
         (cause) => onDead(REFUSED_FOR[cause]),
         onRules,
       ),
+    departed: parts.exitUsage.departed,
     fence: parts.fence,
     exits: { SHARED: config.EXITS_SHARED, DEDICATED: config.EXITS_DEDICATED },
     resolveUpstream: createFence({ allow: EVERYTHING, own: () => parts.own }).resolve,
