@@ -6,6 +6,7 @@ import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
 import { deleteSentMails } from '../resolvers/auth/mailQueue.ts';
 import { deleteExpiredTokens } from '../resolvers/auth/mailTokens.ts';
 import { deleteRegistrations } from '../resolvers/auth/registrations.ts';
+import { pruneExitUsage } from '../resolvers/exits/usageByExit.ts';
 import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
 import type { Job } from './job.ts';
 
@@ -36,4 +37,5 @@ export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetSecrets', HOUR_MS, deleteDeadSecrets),
   forgetting('forgetRegistrations', HOUR_MS, deleteRegistrations),
   forgetting('forgetRecords', HOUR_MS, deleteOldRecords),
+  forgetting('forgetExitUsage', HOUR_MS, pruneExitUsage),
 ];
