@@ -50,6 +50,8 @@ export type CreateApiKeyInput = {
   readonly products?: ReadonlyArray<Product> | null | undefined;
   /** What the key may do, at least one; null = everything. */
   readonly scopes?: ReadonlyArray<KeyScope> | null | undefined;
+  /** Whether its open connections show where they go, from the next one on; null = false. Taken back, what was shown is forgotten at once. */
+  readonly showTargets?: boolean | null | undefined;
   /** Credits the key may spend per UTC week (from Monday): null = no limit, 0 = blocked. */
   readonly weeklyLimit?: CreditsText | null | undefined;
 };
@@ -339,6 +341,8 @@ export type UpdateApiKeyInput = {
   readonly products?: ReadonlyArray<Product> | null | undefined;
   /** What the key may do, at least one; null = everything. */
   readonly scopes?: ReadonlyArray<KeyScope> | null | undefined;
+  /** Whether its open connections show where they go, from the next one on; null = false. Taken back, what was shown is forgotten at once. */
+  readonly showTargets?: boolean | null | undefined;
   /** Credits the key may spend per UTC week (from Monday): null = no limit, 0 = blocked. */
   readonly weeklyLimit?: CreditsText | null | undefined;
 };

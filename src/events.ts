@@ -1,3 +1,4 @@
+import type { RefusalCode } from './errors.ts';
 import type { EndCause, KeyRules } from './keyRules.ts';
 import type { Product } from './units.ts';
 
@@ -21,10 +22,33 @@ export interface AccountEvent {
   readonly keyRemaining: bigint | null;
 }
 
+/** Refused and ended connections of one key for one reason, as they were added to the count of a day. */
+export interface CountedRefusals {
+  readonly accountId: bigint;
+  readonly keyId: bigint;
+  readonly code: RefusalCode;
+  /** UTC, ISO 8601. */
+  readonly day: string;
+  /** How many were added; 0 when that is not known. */
+  readonly count: bigint;
+  /** How many there have been that day: whoever hears late, twice or not at all finds out by it. */
+  readonly total: bigint;
+  /** Of the first one that day. */
+  readonly firstAt: Date;
+  /** Of the last one, as all that follows. */
+  readonly at: Date;
+  readonly message: string;
+  /** null where it is not known, like the address. */
+  readonly product: Product | null;
+  readonly clientAddress: string | null;
+}
+
 /** What the parts of one server, and through Redis the servers of a fleet, tell each other. */
 export interface EventMap {
   /** New numbers of usage streams, in ascending order per account; published after commit. */
   accountEvents: readonly AccountEvent[];
+  /** Connections were refused or ended; published when they have been counted in the database. */
+  refusals: readonly CountedRefusals[];
   /**
    * A session ended, a key was revoked, its secret replaced or its rules changed, or an account suspended: forget
    * cached credentials, ask again about those that are in use, end streams.
@@ -45,6 +69,8 @@ export interface EventMap {
   leasesChanged: { readonly accountId: bigint; readonly keyIds: readonly bigint[] | null };
   /** The operator changed exits, or whom they are reserved for: read them again. */
   exitsChanged: { readonly at: Date };
+  /** An instance asks others about their connections: look at once. */
+  connectionsAsked: { readonly by: string };
   /**
    * Events of other instances may have been lost (Redis was away and is back): what was learned from
    * events must be read again, cached credentials dropped. Local only, never sent.
@@ -124,6 +150,7 @@ export interface CredentialRef {
   readonly follows?: boolean;
 }
 
+export type OnRefused = (refusals: CountedRefusals) => void;
 export type OnDead = (cause: EndCause) => void;
 export type OnRules = (rules: KeyRules) => void;
 
@@ -131,6 +158,11 @@ export type OnRules = (rules: KeyRules) => void;
 export interface LiveUsage {
   /** Follows an account; `onAdvance` is called whenever there may be more to read. Open before reading a snapshot. */
   follow(accountId: bigint, onAdvance: () => void): FeedReader;
+  /**
+   * Tells of refused connections of an account's keys, from when the promise resolves on, each of them once.
+   * @returns a function that stops
+   */
+  followRefusals(accountId: bigint, onRefused: OnRefused): Promise<() => void>;
   /** Somebody streams this account: meters settle it at shorter intervals. */
   watched(accountId: bigint): boolean;
   /**

@@ -4,6 +4,7 @@ import type { Events, LiveUsage } from '../events.ts';
 import type { Logger } from '../log.ts';
 import { watchCredentials } from './credentials.ts';
 import { createFeeds } from './feeds.ts';
+import { createRefusalFeeds } from './refusalFeeds.ts';
 
 /** Pause between polls when other instances share the database and their events are not heard. */
 const DEAF_POLL_MS = 500;
@@ -22,11 +23,18 @@ export interface LiveOptions {
 /** What live streams share within this server. `close` stops its timers, after the streams have ended. */
 export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): void } {
   const { db, events, log, maxSubscriptionsPerAccount, hearsAll } = options;
+  const pollMs = (): number => (hearsAll() ? HEARING_POLL_MS : DEAF_POLL_MS);
   const feeds = createFeeds({
     db,
     events,
     onError: (error) => log.warn({ err: error }, 'live usage: reading events failed, trying again'),
-    pollMs: () => (hearsAll() ? HEARING_POLL_MS : DEAF_POLL_MS),
+    pollMs,
+  });
+  const refusals = createRefusalFeeds({
+    db,
+    events,
+    onError: (error) => log.warn({ err: error }, 'live refusals: reading counts failed, trying again'),
+    pollMs,
   });
   const credentials = watchCredentials({
     db,
@@ -37,6 +45,7 @@ export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): vo
   const open = new Map<bigint, number>();
   return {
     follow: (accountId, onAdvance) => feeds.follow(accountId, onAdvance),
+    followRefusals: (accountId, onRefused) => refusals.follow(accountId, onRefused),
     watched: (accountId) => feeds.watched(accountId),
     watchCredential: (credential, onDead, onRules) => credentials.watch(credential, onDead, onRules),
     admit(accountId) {
@@ -51,6 +60,7 @@ export function createLiveUsage(options: LiveOptions): LiveUsage & { close(): vo
     },
     close() {
       feeds.close();
+      refusals.close();
       credentials.close();
     },
   };

@@ -4,6 +4,7 @@ import type { ServerOptions } from 'graphql-ws';
 import type { OperationContext } from '../context.ts';
 import { resultStream } from '../graphql/stream.ts';
 import type { Executor, PreparedOperation } from '../graphql/types.ts';
+import { Subscription } from '../resolvers/subscription.ts';
 import { UsageSubscription } from '../resolvers/usage/subscribeUsage.ts';
 import { CLOSE, CloseSocket, SocketOperation, type Connection, type GraphqlSocket } from './connection.ts';
 import { ParkedIterator } from './parked.ts';
@@ -60,6 +61,8 @@ async function subscribe(
   const { prepared, connection } = operation;
   const context = connection.context();
   const source = await executor.sourceStream(prepared, context);
+  // The connection watches its credential itself, for all of its operations.
+  if (source instanceof Subscription) source.unwatch();
   if (source instanceof UsageSubscription) return park(shared, operation, context, source);
   if (Symbol.asyncIterator in source) return perSubscriber(executor, prepared, context, source);
   if (source.errors?.[0]?.extensions['code'] === 'TOO_MANY_SUBSCRIPTIONS') {
@@ -74,8 +77,6 @@ function park(
   context: OperationContext,
   subscription: UsageSubscription,
 ): ParkedIterator {
-  // The connection watches its credential itself, for all of its operations.
-  subscription.unwatch();
   const parked: ParkedIterator = new ParkedIterator(() => {
     leave();
     subscription.release();

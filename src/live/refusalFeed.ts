@@ -49,9 +49,9 @@ export class RefusalFeed {
     if (day < this.#firstDay) return;
     const name = `${keyId} ${code} ${day}`;
     const known = this.#totals.get(name);
-    if (known === undefined && this.#totals.size >= MAX_COUNTS) return;
     if (known !== undefined && known >= total) return;
     this.#forgetBefore(day);
+    if (known === undefined && this.#totals.size >= MAX_COUNTS) return;
     this.#totals.set(name, total);
     if (!this.#started) return;
     const count = total - (known ?? this.#before(refusals));

@@ -3,9 +3,11 @@ import type { EventMap, EventName } from '../events.ts';
 /** Events that are sent to other instances. */
 const SENT = [
   'accountEvents',
+  'refusals',
   'credentialsChanged',
   'leasesChanged',
   'exitsChanged',
+  'connectionsAsked',
 ] as const satisfies readonly EventName[];
 type SentName = (typeof SENT)[number];
 
@@ -22,13 +24,22 @@ export interface Envelope extends Message {
 }
 
 /** bigint and Date have no JSON of their own: they travel as `{"$n": "…"}` and `{"$d": milliseconds}`. */
+export function write(value: unknown): string {
+  return JSON.stringify(tag(value));
+}
+
+/** @throws SyntaxError for what is no JSON */
+export function read(text: string): unknown {
+  return JSON.parse(text, (_key, inner: unknown) => untag(inner));
+}
+
 export function encode(envelope: Envelope): string {
-  return JSON.stringify(tag(envelope));
+  return write(envelope);
 }
 
 /** @throws SyntaxError or TypeError for what `encode` did not make */
 export function decode(text: string): Envelope {
-  const value: unknown = JSON.parse(text, (_key, inner: unknown) => untag(inner));
+  const value = read(text);
   if (typeof value !== 'object' || value === null || !('name' in value) || !isSent(value.name)) {
     throw new TypeError('not an event of ours');
   }

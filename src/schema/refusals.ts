@@ -6,9 +6,12 @@ import {
   type KeyRefusals,
   type RefusalCount,
 } from '../resolvers/admin/refusals.ts';
+import type { RefusalDelta, RefusalEvent, RefusalHeartbeat } from '../resolvers/refusals/stream.ts';
+import { subscribeRefusals } from '../resolvers/refusals/subscribeRefusals.ts';
 import { ApiKey } from './apiKey.ts';
 import { builder, connectionComplexity } from './builder.ts';
-import { RefusalCodeEnum } from './enums.ts';
+import { ProductEnum, RefusalCodeEnum } from './enums.ts';
+import { KEY_OF_EVENT, keyOfEvent } from './eventKey.ts';
 import { optionalDatabaseId } from './ids.ts';
 import { User } from './user.ts';
 
@@ -77,4 +80,50 @@ builder.queryField('refusals', (t) =>
     { name: 'QueryRefusalsConnection', description: 'A page of refusals.' },
     { name: 'QueryRefusalsConnectionEdge', description: 'Refusals in a page.' },
   ),
+);
+
+const RefusalEventInterface = builder.interfaceRef<RefusalEvent>('RefusalEvent').implement({
+  description: 'An event of the live refusals of an account.',
+  resolveType: (event) => event.__typename,
+  fields: (t) => ({ at: t.expose('at', { type: 'DateTime', description: 'When; of several, the last one.' }) }),
+});
+
+builder.objectRef<RefusalDelta>('RefusalDelta').implement({
+  description:
+    'Connections of one key that the proxy refused or ended for one reason, since the last event about them. A storm or a slow reader gets sums, at most five events a second.',
+  interfaces: [RefusalEventInterface],
+  fields: (t) => ({
+    apiKey: t.loadable({ ...KEY_OF_EVENT, description: 'The key.', resolve: keyOfEvent }),
+    code: t.expose('code', { type: RefusalCodeEnum, description: 'The reason.' }),
+    message: t.exposeString('message', { description: 'The reason in words, of the last one.' }),
+    count: t.expose('count', { type: 'BigInt', description: 'How many.' }),
+    product: t.expose('product', {
+      type: ProductEnum,
+      nullable: true,
+      description: 'What the last one was for; null when that is not known.',
+    }),
+    clientAddress: t.exposeString('clientAddress', {
+      nullable: true,
+      description: 'Address from which the last one came; null when that is not known.',
+    }),
+  }),
+});
+
+builder.objectRef<RefusalHeartbeat>('RefusalHeartbeat').implement({
+  description: 'Nothing was refused: comes at once, and at least every 5 seconds without other events.',
+  interfaces: [RefusalEventInterface],
+});
+
+builder.subscriptionField('refusals', (t) =>
+  t.withAuth({ authenticated: true }).field({
+    type: RefusalEventInterface,
+    description:
+      'Live refusals: why connections of the account are refused or ended, within a second where it happens and within two elsewhere in a fleet. What no key can be blamed for belongs to nobody. Called with an API key and without `apiKeyId`, it is narrowed to that key.',
+    args: {
+      apiKeyId: t.arg.id({ description: 'Only of this key (global id); NOT_FOUND when it is not one of yours.' }),
+    },
+    subscribe: (_root, { apiKeyId }, ctx) =>
+      subscribeRefusals(ctx, { apiKeyId: optionalDatabaseId('ApiKey', apiKeyId) }),
+    resolve: (event) => event,
+  }),
 );

@@ -1,4 +1,3 @@
-import { keysById, type KeyRequest } from '../resolvers/apiKeys/keysById.ts';
 import type {
   UsageAdjustment,
   UsageDelta,
@@ -8,12 +7,11 @@ import type {
   UsageStreamEvent,
 } from '../resolvers/usage/stream.ts';
 import { subscribeUsage } from '../resolvers/usage/subscribeUsage.ts';
-import { ApiKey } from './apiKey.ts';
 import { builder } from './builder.ts';
 import { ProductUsage } from './consumption.ts';
 import { AdjustmentKindEnum, ProductEnum } from './enums.ts';
+import { KEY_OF_EVENT, keyOfEvent } from './eventKey.ts';
 import { optionalDatabaseId } from './ids.ts';
-import { selectsOnly } from './selection.ts';
 
 const UsageEvent = builder.interfaceRef<UsageStreamEvent>('UsageEvent').implement({
   description: 'An event of the numbered usage stream of an account.',
@@ -50,17 +48,7 @@ builder.objectRef<UsageDelta>('UsageDelta').implement({
   interfaces: [UsageEvent],
   fields: (t) => ({
     fromSeq: t.string({ description: FROM, resolve: ({ fromSeq }) => fromSeq.toString() }),
-    apiKey: t.loadable({
-      type: ApiKey,
-      description: 'The key that consumed.',
-      load: (requests: KeyRequest[], ctx) => keysById(ctx, requests),
-      // The context lives as long as the stream: limits must not be remembered.
-      loaderOptions: { cache: false },
-      resolve: ({ keyId }, _args, _ctx, info) => ({
-        id: keyId,
-        idOnly: selectsOnly(info, 'id', 'databaseId', '__typename'),
-      }),
-    }),
+    apiKey: t.loadable({ ...KEY_OF_EVENT, description: 'The key that consumed.', resolve: keyOfEvent }),
     product: t.expose('product', { type: ProductEnum, description: 'What was consumed.' }),
     bytesUp: t.expose('bytesUp', { type: 'BigInt', description: 'Bytes from clients to targets.' }),
     bytesDown: t.expose('bytesDown', { type: 'BigInt', description: 'Bytes from targets to clients.' }),

@@ -10,6 +10,8 @@ import { decode, encode } from '../../src/live/wire.ts';
 import { createLogger } from '../../src/log.ts';
 import { freezable } from '../harness/frozen.ts';
 import { hasPostgres, hasRedis, postgres, redis, type PostgresServer, type RedisServer } from '../harness/services.ts';
+import { createKeyActivity } from '../../src/resolvers/apiKeys/keyActivity.ts';
+import { openRefusalStream } from '../harness/refusalStream.ts';
 import { openUsageStream } from '../harness/usageStream.ts';
 import { Customer, eventually, startLiveServer } from './fixture.ts';
 
@@ -149,6 +151,33 @@ describe.skipIf(!hasPostgres())('two instances on one PostgreSQL', () => {
     expect(stream.totals()).toEqual({ up: 0n, down: 31n, credits: 93n });
     return took;
   }
+  /** Refusals on one instance and then on both, seen at the other. @returns milliseconds until the first was */
+  async function refusedAcross(
+    one: Database,
+    two: Database,
+    events: readonly [EventsLike?, EventsLike?],
+  ): Promise<number> {
+    await using here = await startLiveServer(one, withEvents(events[0]));
+    await using there = await startLiveServer(two, withEvents(events[1]));
+    const customer = await Customer.create(one, { keys: 1 });
+    const { id, secret } = customer.key();
+    await using stream = await openRefusalStream({ transport: 'websocket', http: there.url, token: secret });
+    const [activity, other] = [createKeyActivity(here.services), createKeyActivity(there.services)];
+    const started = Date.now();
+    activity.refused(id, 'NOT_ALLOWED', 'Not from there.', { product: 'SHARED', clientAddress: '192.0.2.9' });
+    await stream.until(() => stream.total() === 1);
+    const took = Date.now() - started;
+    expect(stream.deltas()).toMatchObject([
+      { code: 'NOT_ALLOWED', message: 'Not from there.', product: 'SHARED', clientAddress: '192.0.2.9' },
+    ]);
+    for (let round = 0; round < 30; round += 1) {
+      activity.refused(id, 'LIMIT_DAY');
+      other.refused(id, 'LIMIT_DAY');
+    }
+    await Promise.all([activity.close(), other.close()]);
+    await stream.until(() => stream.total() === 61);
+    return took;
+  }
   type EventsLike = Awaited<ReturnType<typeof redisEvents>>;
   const withEvents = (events?: EventsLike) =>
     events === undefined ? {} : { events, hearsAll: () => events.hearsOthers() };
@@ -159,12 +188,20 @@ describe.skipIf(!hasPostgres())('two instances on one PostgreSQL', () => {
     await Promise.all([one.close(), two.close()]);
   });
 
+  test('without Redis the other one sees within two seconds who is refused', async () => {
+    const [one, two] = [await open(), await open()];
+    expect(await refusedAcross(one, two, [])).toBeLessThan(2_000);
+    await Promise.all([one.close(), two.close()]);
+  });
+
   test.skipIf(!hasRedis())('with Redis at once', async () => {
     await using broker = await redis();
     const [one, two] = [await open(), await open()];
     const events = [await redisEvents(broker?.url ?? '', log), await redisEvents(broker?.url ?? '', log)] as const;
     await eventually(() => events.every((each) => each.hearsOthers()));
     expect(await across(one, two, events)).toBeLessThan(450);
+    // Refusals are counted in batches, every quarter of a second.
+    expect(await refusedAcross(one, two, events)).toBeLessThan(700);
     await Promise.all([one.close(), two.close(), ...events.map((each) => each.close())]);
   });
 });

@@ -187,5 +187,6 @@ export const matrix: Readonly<Record<string, Row>> = {
   ),
   'Mutation.resumeAccount': mutation('resumeAccount', (target) => ({ userId: user(target) }), ADMIN),
   'Mutation.updateUser': mutation('updateUser', (target) => ({ userId: user(target), plan: 'PRO' }), ADMIN),
+  'Subscription.refusals': query('subscription ($id: ID!) { refusals(apiKeyId: $id) { at } }', byKey, OWNER),
   'Subscription.usage': query('subscription ($id: ID!) { usage(apiKeyId: $id) { seq } }', byKey, OWNER),
 };

@@ -1,7 +1,7 @@
 import type { ViewerContext } from '../../context.ts';
 import { AppError } from '../../errors.ts';
-import { apiDenial, ENDED_FOR } from '../../keyRules.ts';
 import { requireOwnKey } from '../apiKeys/ownKey.ts';
+import { endWithCredential, Subscription } from '../subscription.ts';
 import type { UsageStreamEvent } from './stream.ts';
 import { UsageStream } from './streamReader.ts';
 import { isMerged, readKeyLeft, readPosition, readSnapshot } from './streamSql.ts';
@@ -45,85 +45,11 @@ export async function subscribeUsage(ctx: ViewerContext, input: UsageArguments):
     dismiss();
     throw error;
   }
-  const subscription = new UsageSubscription(stream, dismiss);
-  const unwatch = live.watchCredential(
-    viewer,
-    (cause) => {
-      // The stream of an account that was merged into another ends by itself, after its last event.
-      if (cause !== 'MOVED') stream.close(new AppError(ENDED_FOR[cause]));
-    },
-    (rules) => {
-      const denied = apiDenial(rules, ctx.clientAddress);
-      if (denied !== undefined) stream.close(new AppError(denied));
-    },
-  );
-  subscription.endWith(unwatch);
-  return subscription;
+  return endWithCredential(ctx, new UsageSubscription(stream, dismiss), {
+    // The stream of an account that was merged into another ends by itself, after its last event.
+    moved: () => undefined,
+  });
 }
 
-/**
- * A usage stream with what it holds: its place among the account's subscriptions, and the watch that
- * ends it, with CREDENTIAL_REVOKED for one, when its credential dies. A transport that executes events once for
- * many subscribers takes `stream` and keeps the rest with the subscriber.
- */
-export class UsageSubscription implements AsyncGenerator<UsageStreamEvent, void, void> {
-  readonly stream: UsageStream;
-  readonly #dismiss: () => void;
-  #unwatch: () => void = () => {};
-  #released = false;
-
-  constructor(stream: UsageStream, dismiss: () => void) {
-    this.stream = stream;
-    this.#dismiss = dismiss;
-  }
-
-  /** Called once when the subscription ends or its transport watches the credential itself. */
-  endWith(unwatch: () => void): void {
-    this.#unwatch = unwatch;
-  }
-
-  /** The transport ends its streams by itself when the credential dies. */
-  unwatch(): void {
-    this.#unwatch();
-  }
-
-  /** Gives back the place among the account's subscriptions. Idempotent. */
-  release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    this.#unwatch();
-    this.#dismiss();
-  }
-
-  async next(): Promise<IteratorResult<UsageStreamEvent, void>> {
-    try {
-      const value = await this.stream.next();
-      if (value !== undefined) return { done: false, value };
-    } catch (error) {
-      this.release();
-      throw error;
-    }
-    this.release();
-    return { done: true, value: undefined };
-  }
-
-  async return(): Promise<IteratorResult<UsageStreamEvent, void>> {
-    this.stream.close();
-    this.release();
-    return { done: true, value: undefined };
-  }
-
-  async throw(error: unknown): Promise<IteratorResult<UsageStreamEvent, void>> {
-    this.stream.close();
-    this.release();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-}
+/** A usage stream; a transport that executes events once for many subscribers takes `stream` for itself. */
+export class UsageSubscription extends Subscription<UsageStreamEvent, UsageStream> {}
