@@ -9,6 +9,8 @@ export interface TestMeter {
   readonly sessions: readonly TestSession[];
   /** Bytes spent and not given back, over all sessions. */
   spent(direction?: Direction): number;
+  /** Sessions that wait for credit. */
+  readonly waiting: number;
   /** Adds to the credit and wakes the sessions that wait. */
   grant(bytes: number): void;
   /** Ends every session, as exhaustion or a revocation does. */
@@ -44,6 +46,9 @@ export function createTestMeter(credit = PLENTY, endWhenEmpty?: RefusalCode): Te
     },
     spent: (direction) =>
       sessions.reduce((sum, session) => sum + (direction ? session.count(direction) : session.total), 0),
+    get waiting() {
+      return purse.waiting.size;
+    },
     grant: (bytes) => purse.add(bytes),
     end,
   };
