@@ -5,9 +5,7 @@ import { FAST_PRODUCTS, FIGURE, FIGURES, type Order, type Report, type WorkerSta
 import { K, must, type Syscalls } from './relay/fast/syscalls.ts';
 import { RelayThread } from './relayThread.ts';
 import { RemoteConnection, type Remote } from './remoteConnection.ts';
-
-/** Milliseconds until a worker that crashed is replaced: at once would be a busy loop if it always does. */
-const REPLACE_MS = 100;
+import { Restarts } from './restarts.ts';
 
 /** What every worker of a frontend is started with, but for its own share. */
 export interface SeatOptions extends Pick<WorkerStart, 'maxConnections' | 'idleTimeoutMs' | 'maxPipes' | 'listeners'> {
@@ -31,6 +29,7 @@ export class WorkerSeat implements Remote {
   readonly #slabs = new Map<Float64Array, number>();
   crashes = 0;
   #thread: RelayThread | undefined;
+  readonly #restarts = new Restarts();
   #replacement: NodeJS.Timeout | undefined;
   /** Connections that were reported and are over. */
   #over = 0;
@@ -56,6 +55,7 @@ export class WorkerSeat implements Remote {
     const posted = this.#figure(FIGURE.POSTED);
     const start = { listeners, maxConnections, idleTimeoutMs, maxPipes, shared, posted, bell: this.#bell };
     this.#slabs.clear();
+    this.#restarts.started(performance.now());
     this.#thread = new RelayThread(
       start,
       { reported: (report) => this.#heard(report), ended: (error) => this.#ended(error) },
@@ -179,14 +179,15 @@ export class WorkerSeat implements Remote {
 
   #ended(error: Error | undefined): void {
     this.#thread = undefined;
-    if (error !== undefined) this.#crashed(error);
+    const pauseMs = this.#restarts.pauseMs(performance.now());
+    if (error !== undefined) this.#crashed(error, pauseMs);
     if (this.#draining) return this.#options.changed();
     // When it cannot be started, `ended` is heard again.
-    this.#replacement = setTimeout(() => this.#begin(), REPLACE_MS);
+    this.#replacement = setTimeout(() => this.#begin(), pauseMs);
   }
 
   /** What the worker spent stays spent and is settled; what it had not delivered is the customer's. */
-  #crashed(error: Error): void {
+  #crashed(error: Error, pauseMs: number): void {
     const { calls, open, index } = this.#options;
     this.crashes++;
     new Descriptors(calls, this.#descriptors).closeAll();
@@ -198,6 +199,9 @@ export class WorkerSeat implements Remote {
     Atomics.store(this.#figures, FIGURE.VANISHED, (this.accepted - this.#over) | 0);
     this.#tunnelsOver = this.#figure(FIGURE.RELAYED);
     Atomics.store(this.#figures, FIGURE.ASLEEP, 0);
-    this.house.log.error({ err: error, connections, undeliveredBytes }, 'a relay worker crashed and is replaced');
+    this.house.log.error(
+      { err: error, connections, undeliveredBytes, pauseMs },
+      'a relay worker crashed and is replaced',
+    );
   }
 }
