@@ -49,6 +49,11 @@ export const CATALOGUE = {
   },
   LAST_CREDENTIAL: { status: 409, message: 'Without this wallet nobody could sign in: it stays.' },
   NAME_TAKEN: { status: 409, message: 'There is one of this name already.' },
+  EXIT_IS_CONFIGURED: {
+    status: 409,
+    message: 'The exit is configured: take it out of EXITS_SHARED or EXITS_DEDICATED, or drain it.',
+  },
+  EXIT_LIMIT_REACHED: { status: 409, message: 'A product has at most 1000 exits; remove one first.' },
   IDEMPOTENCY_MISMATCH: { status: 409, message: 'The idempotency key was used with another account or amount.' },
   INSUFFICIENT_CREDIT: { status: 402, message: 'The balance does not cover this.' },
   THROTTLED: { status: 429, connect: 429, message: 'Too many attempts; wait before the next one.' },

@@ -61,6 +61,11 @@ const texts = {
     message: 'Ce wallet est le seul moyen de connexion du compte : gardez-le.',
   },
   NAME_TAKEN: { status: 409, message: 'Ce nom est déjà pris : choisissez-en un autre.' },
+  EXIT_IS_CONFIGURED: {
+    status: 409,
+    message: 'Cette sortie vient de la configuration : retirez-la de EXITS_SHARED ou EXITS_DEDICATED.',
+  },
+  EXIT_LIMIT_REACHED: { status: 409, message: 'Maximum de 1000 sorties atteint : supprimez-en une d’abord.' },
   IDEMPOTENCY_MISMATCH: {
     status: 409,
     message: 'Cette clé d’idempotence a servi à une autre opération : choisissez-en une autre.',

@@ -29,6 +29,10 @@ export const AUDIT_ACTIONS = {
   ACCOUNT_RESUMED: 'The operator ended the suspension.',
   ACCOUNT_UPDATED: 'The operator changed role, permissions, plan or price grid.',
   PRICE_GRID_SAVED: 'A price grid was made or changed; stands with the operator who did it.',
+  EXIT_ADDED: 'An exit was added; stands with the operator who did it, as the next ones.',
+  EXIT_DRAINED: 'An exit was drained, or takes connections again.',
+  EXIT_ASSIGNED: 'An exit was reserved for accounts, or given to everybody.',
+  EXIT_REMOVED: 'An exit that had been added was removed.',
 } as const;
 export type AuditAction = keyof typeof AUDIT_ACTIONS;
 

@@ -2,6 +2,7 @@ import { sql, type Sql } from '../../database/sql.ts';
 import { AppError } from '../../errors.ts';
 import { PLANS } from '../accounts/plans.ts';
 import { endSessions } from '../auth/endSessions.ts';
+import { moveExits } from '../exits/moveExits.ts';
 import { merge } from '../ledger/merge.ts';
 import type { Publish } from '../transaction.ts';
 
@@ -38,8 +39,8 @@ const KEEP_PLAN = sql(
 const CLOSE_USER = sql('mergeCloseUser', 'update users set wallet_address = null, username = null where id = $1');
 
 /**
- * Makes one account part of another, in the caller's transaction, which has locked both users: keys, leases, usage and
- * credit move, and so does the webhook where there is none. The old user stays, without a way to sign in; what lies in
+ * Makes one account part of another, in the caller's transaction, which has locked both users: keys, leases, usage,
+ * credit and exits of its own move, and so does the webhook where there is none. The old user stays, without a way to sign in; what lies in
  * its ledger and audit log is shown through the new one. The higher plan of the two stays; limits, price grid and
  * permissions are the new account's.
  * @throws AppError MERGE_LIMIT_REACHED when one account would become of too many, or have too many keys
@@ -54,6 +55,7 @@ export async function mergeAccount(
   await tx.query(MOVE_KEYS, [from, into]);
   const { outcome, events } = await merge(tx, from, into);
   if (outcome !== 'APPLIED') throw new Error(`the ledger did not merge ${from} into ${into}: ${outcome}`);
+  await moveExits(tx, publish, { from, into });
   await tx.query(MOVE_WEBHOOK, [from, into]);
   await tx.query(DROP_SETTINGS, [from]);
   await tx.query(KEEP_PLAN, [from, into, PLANS]);
