@@ -20,6 +20,9 @@ import './deposit.ts';
 import './admin.ts';
 import './audit.ts';
 import './refusals.ts';
+import './exit.ts';
+import './exitMutations.ts';
+import './exitUsage.ts';
 import { builder } from './builder.ts';
 
 /** The schema: everything that callers see. */

@@ -157,6 +157,8 @@ const BY_ID = [
   'settings',
   'auditLog',
   'sessions',
+  'exits',
+  'usageByExit',
 ];
 const BY_BALANCE = [...BY_ID, 'balance'];
 const BY_LIMITS = [...BY_BALANCE, 'limits'];
