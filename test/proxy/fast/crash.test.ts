@@ -1,10 +1,33 @@
+import { once } from 'node:events';
+
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
 
-import { openTunnel, startPeer, startProxy, until } from '../../harness/socks.ts';
+import { openTunnel, RawClient, startPeer, startProxy, until, untilStalled } from '../../harness/socks.ts';
+import { GREETING, login, request } from '../../harness/socksMessages.ts';
 
 /** A worker that throws when a tunnel to this port is to be dialled. */
 const CRASHING = new URL('../../harness/crashingWorker.ts', import.meta.url);
 const PORT_OF_DEATH = 9;
+/** What a worker has under way for one tunnel at most: a pipe in each direction. */
+const MOST_UNDER_WAY = 2 << 20;
+
+interface Line {
+  readonly msg: string;
+  readonly connections: number;
+  readonly undeliveredBytes: number;
+  readonly pauseMs: number;
+}
+
+/** Lines of the log that tell of crashes. */
+function crashLog(): { readonly log: pino.Logger; readonly crashes: Line[] } {
+  const crashes: Line[] = [];
+  const write = (text: string): void => {
+    const line = JSON.parse(text) as Line;
+    if (line.msg === 'a relay worker crashed and is replaced') crashes.push(line);
+  };
+  return { log: pino({}, { write }), crashes };
+}
 
 test('a worker that crashes is settled and replaced: what was delivered is billed, and nothing else', async () => {
   let sent = 0;
@@ -30,4 +53,84 @@ test('a worker that crashes is settled and replaced: what was delivered is bille
   expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
   using again = await openTunnel(proxy.port, target.port, Buffer.from('still here'));
   expect((await again.take(10)).toString()).toBe('still here');
+});
+
+test('a crash in the middle of a handshake with an upstream proxy leaves neither exit nor session behind', async () => {
+  let opens = false;
+  await using upstream = await startPeer((client) => {
+    client.once('data', () => {
+      if (opens) client.write('HTTP/1.1 200 OK\r\n\r\nhello');
+    });
+  });
+  const { log, crashes } = crashLog();
+  await using proxy = await startProxy({
+    relay: { workerSource: CRASHING },
+    exits: `http://127.0.0.1:${upstream.port},http://127.0.0.1:${PORT_OF_DEATH}`,
+    log,
+  });
+  const asking = new RawClient(proxy.port);
+  asking.send(GREETING, login(), request(80));
+  await until(() => upstream.sockets.size === 1, 'the handshake has begun');
+  const reset = once(asking.socket, 'error');
+  await expect(openTunnel(proxy.port, 80)).rejects.toThrow('ended');
+  expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
+  await until(() => upstream.sockets.size === 0 && crashes.length === 1, 'all closed');
+  expect(crashes).toMatchObject([{ connections: 2, undeliveredBytes: 0, pauseMs: 100 }]);
+  expect(proxy.proxy.stats).toMatchObject({ connections: 0, tunnels: 0, handshakes: 0, crashes: 1 });
+  expect([proxy.meter.sessions.length, proxy.meter.spent()]).toEqual([2, 0]);
+  expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
+  const exits = proxy.proxy.exits.SHARED.stats;
+  expect(exits.map(({ connections, failures, state }) => ({ connections, failures, state }))).toEqual(
+    Array.from({ length: 2 }, () => ({ connections: 0, failures: 0, state: 'HEALTHY' })),
+  );
+  opens = true;
+  using again = await openTunnel(proxy.port, 80);
+  expect((await again.take(5)).toString()).toBe('hello');
+  // The client may read before the main thread hears that the tunnel runs.
+  await until(() => proxy.proxy.exits.SHARED.stats[0]?.connections === 1, 'counted');
+});
+
+test('what a crashed worker had under way is told, bounded and not billed', async () => {
+  const chunk = Buffer.alloc(1 << 20, 7);
+  await using target = await startPeer((socket) => {
+    const more = (): void => {
+      while (socket.write(chunk));
+    };
+    socket.on('drain', more);
+    more();
+  });
+  const { log, crashes } = crashLog();
+  await using proxy = await startProxy({ relay: { workerSource: CRASHING }, log });
+  const client = await openTunnel(proxy.port, target.port);
+  client.socket.pause();
+  await untilStalled(proxy, 'down');
+  const spent = proxy.meter.spent('down');
+  await expect(openTunnel(proxy.port, PORT_OF_DEATH)).rejects.toThrow('ended');
+  await until(() => crashes.length === 1 && proxy.proxy.stats.connections === 0, 'noticed');
+  const undelivered = crashes[0]?.undeliveredBytes ?? 0;
+  expect(undelivered).toBeGreaterThan(0);
+  expect(undelivered).toBeLessThanOrEqual(MOST_UNDER_WAY);
+  expect(proxy.meter.spent('down')).toBe(spent - undelivered);
+  client.socket.destroy();
+});
+
+test('a worker that crashes again and again is replaced after growing pauses, and clients who come meanwhile are served', async () => {
+  await using target = await startPeer((socket) => socket.pipe(socket));
+  const { log, crashes } = crashLog();
+  await using proxy = await startProxy({ relay: { choice: 'auto', workers: 1, workerSource: CRASHING }, log });
+  expect(proxy.proxy.stats.relay).toBe('fast');
+  for (let crash = 1; crash <= 4; crash += 1) {
+    await expect(openTunnel(proxy.port, PORT_OF_DEATH)).rejects.toThrow('ended');
+    await until(() => crashes.length === crash, 'noticed');
+    const noticedAt = performance.now();
+    using client = await openTunnel(proxy.port, target.port, Buffer.from('patience'));
+    expect((await client.take(8)).toString()).toBe('patience');
+    expect(performance.now() - noticedAt).toBeGreaterThanOrEqual((crashes.at(-1)?.pauseMs ?? 0) - 50);
+    using other = new RawClient(proxy.dedicatedPort);
+    other.send(GREETING);
+    expect([...(await other.take(2))]).toEqual([5, 2]);
+  }
+  expect(crashes.map(({ pauseMs }) => pauseMs)).toEqual([100, 200, 400, 800]);
+  await until(() => proxy.proxy.stats.connections === 0, 'closed');
+  expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
 });
