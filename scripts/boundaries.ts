@@ -57,7 +57,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   },
   schema: {
     path: 'src/schema/',
-    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated', 'keyRules', 'viewer'],
+    may: ['resolvers', 'context', 'errors', 'events', 'units', 'generated', 'keyRules', 'openConnection', 'viewer'],
     packages: ['graphql', '@pothos/*', 'zod'],
   },
   // Of viem the pure functions: chains are asked through the context alone.
@@ -138,7 +138,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   context: {
     path: 'src/context.ts',
     may: [],
-    types: ['database', 'events', 'crypto', 'keyRules', 'log', 'proxy', 'throttle'],
+    types: ['database', 'events', 'crypto', 'keyRules', 'log', 'openConnection', 'proxy', 'throttle'],
     packages: [],
   },
   viewer: { path: 'src/viewer.ts', may: [], types: ['context', 'keyRules'], packages: [] },

@@ -8,8 +8,8 @@ import type { Services } from './context.ts';
 import { deriveKeys } from './crypto.ts';
 import { openDatabase, type Database } from './database/open.ts';
 import { createFence, type Fence, type Listener } from './egress.ts';
-import type { Events } from './events.ts';
 import { REFUSED_FOR } from './keyRules.ts';
+import { createConnections } from './live/connections/connections.ts';
 import { createLiveUsage } from './live/live.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetering, type Metering } from './metering/metering.ts';
@@ -88,7 +88,13 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   // Our own listeners, known once they listen: neither the proxy nor webhooks lead to them.
   const own: Listener[] = [];
   const fence = createFence({ allow: config.EGRESS_ALLOW, own: () => own });
-  const parts: { proxy?: Proxy; roster?: Roster; httpPort?: number; wakeMail?: () => void } = {};
+  const parts: { proxy?: Proxy; instanceId?: string; roster?: Roster; httpPort?: number; wakeMail?: () => void } = {};
+  const connections = createConnections({
+    ...{ db, events, log, shared: db.kind === 'server' },
+    local: () => parts.proxy?.connections,
+    instanceId: () => parts.instanceId,
+  });
+  teardown.add('connections', () => connections.close());
   const keys = deriveKeys(config.MASTER_KEY ?? loadMasterKey(config.DATA_DIR));
   const services: Services = {
     db,
@@ -101,6 +107,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
     publicUrl: () => config.PUBLIC_URL ?? `http://localhost:${parts.httpPort}`,
     sessions: { accessSeconds: ACCESS_SECONDS, refreshSeconds: REFRESH_SECONDS, lpfSeconds: config.LPF_SESSION_TTL },
     closeConnections: (keyId) => parts.proxy?.closeKey(keyId, 'KEY_REVOKED') ?? 0,
+    connections,
     wallets: createWallets(config.CHAIN_RPC),
     wakeMail: () => parts.wakeMail?.(),
     webhookTarget: createWebhookTarget(fence),
@@ -122,7 +129,7 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   const authenticator = createAuthenticator(services, { cacheMs, activity });
   teardown.add('authenticator', () => authenticator.close());
 
-  const metering = await joinFleet(db, events, live.watched, log);
+  const metering = await joinFleet(services, (instanceId) => (parts.instanceId = instanceId));
   const exitUsage = createExitUsage(services);
   // Stopped when the last connection has ended.
   teardown.add('exit usage', () => exitUsage.close());
@@ -209,19 +216,22 @@ function dataPlane(
 }
 
 /** Registers this process as an instance of the fleet. Embedded, every earlier instance is surely dead. */
-async function joinFleet(
-  db: Database,
-  events: Events,
-  watched: (accountId: bigint) => boolean,
-  log: Logger,
-): Promise<Metering> {
+async function joinFleet({ db, events, live, log }: Services, joined: (instanceId: string) => void): Promise<Metering> {
   if (db.kind === 'embedded') await expire(db, 0);
   const register = async (): Promise<string> => {
     const instanceId = randomUUID();
     await openInstance(db, instanceId);
+    joined(instanceId);
     return instanceId;
   };
-  return createMetering({ sql: db, events, instanceId: await register(), watched, log, onFenced: register });
+  return createMetering({
+    sql: db,
+    events,
+    instanceId: await register(),
+    watched: live.watched,
+    log,
+    onFenced: register,
+  });
 }
 
 async function settleAll(metering: Metering, log: Logger): Promise<void> {

@@ -3,6 +3,7 @@ import type { Events, LiveUsage } from './events.ts';
 import type { Keyring } from './crypto.ts';
 import type { KeyScope } from './keyRules.ts';
 import type { Logger } from './log.ts';
+import type { Connections } from './openConnection.ts';
 import type { ExitStats } from './proxy/exits/exit.ts';
 import type { ProxyProduct } from './proxy/house.ts';
 import type { Throttle } from './throttle.ts';
@@ -39,6 +40,8 @@ export interface Services {
   readonly sessions: SessionLifetimes;
   /** Ends the proxied connections of a key on this instance. @returns how many there were */
   readonly closeConnections: (keyId: bigint) => number;
+  /** Open proxied connections, of this instance and of others. */
+  readonly connections: Connections;
   /** Feeds of the usage streams, their number per account, and the end of streams with their credential. */
   readonly live: LiveUsage;
   /** Verifies signatures of wallets. */

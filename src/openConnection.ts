@@ -43,3 +43,81 @@ export interface LocalConnections {
   /** Resets both sides at once. @returns as it was; undefined when it is over, or belongs to none of the keys */
   close(keyIds: readonly bigint[], no: number): LocalConnection | undefined;
 }
+
+/** Names a connection in the whole fleet. */
+export interface ConnectionRef {
+  /** The instance that has it, as the ledger knows it. */
+  readonly instanceId: string;
+  readonly no: number;
+}
+
+/** A proxied connection that is open somewhere in the fleet. */
+export interface OpenConnection extends LocalConnection, ConnectionRef {}
+
+/** Where a connection stands in the order of all: when it came, and what tells those apart that came together. */
+export type ConnectionPosition = readonly [openedAtMs: bigint, tie: bigint];
+
+/** Numbers of one instance within one millisecond stay far below this. */
+const NUMBERS = 2n ** 32n;
+/** Hexadecimal digits of the instance's id that tell apart what came to several within one millisecond. */
+const INSTANCE_DIGITS = 7;
+
+export function positionOf({
+  instanceId,
+  no,
+  openedAtMs,
+}: ConnectionRef & Pick<LocalConnection, 'openedAtMs'>): ConnectionPosition {
+  const instance = BigInt(`0x${instanceId.slice(0, INSTANCE_DIGITS)}`);
+  return [BigInt(openedAtMs), instance * NUMBERS + (BigInt(no) % NUMBERS)];
+}
+
+/** Negative when `left` comes first. */
+export function comparePositions(left: ConnectionPosition, right: ConnectionPosition): number {
+  const difference = left[0] === right[0] ? left[1] - right[1] : left[0] - right[0];
+  return difference < 0n ? -1 : Number(difference > 0n);
+}
+
+/** Connections as they were found, in their order. */
+export interface FoundConnections {
+  readonly connections: readonly OpenConnection[];
+  /** How many there are, whether they are among those or not. */
+  readonly total: number;
+  /** false: an instance that lives has not answered in time; its connections may be missing, or be those of before. */
+  readonly complete: boolean;
+}
+
+/** What changes of a view, once a second. */
+export interface ConnectionsView {
+  /** What was found last; undefined before the first look. */
+  readonly latest: FoundConnections | undefined;
+  /** Counts the looks. */
+  readonly looks: number;
+  /** Stops looking, for this follower. */
+  close(): void;
+}
+
+/** The keys whose connections are followed; asked before every look. */
+export interface ViewedKeys {
+  /** Followers of equal names share their looks. */
+  readonly name: string;
+  load(): Promise<readonly bigint[]>;
+}
+
+/** Open connections of all instances on the same database. */
+export interface Connections {
+  /** @param page `after` excluded, at most `size` */
+  list(
+    keyIds: readonly bigint[],
+    page: { readonly after: ConnectionPosition | null; readonly size: number },
+  ): Promise<FoundConnections>;
+  /** @returns undefined when it is over, belongs to none of the keys, or is on an instance that does not answer */
+  find(keyIds: readonly bigint[], ref: ConnectionRef): Promise<OpenConnection | undefined>;
+  /**
+   * Resets both sides at once.
+   * @returns false when it is over, or belongs to none of the keys
+   * @throws AppError UNAVAILABLE when its instance does not answer in time: it may be closed all the same
+   */
+  reset(keyIds: readonly bigint[], ref: ConnectionRef): Promise<boolean>;
+  /** Looks once a second, until the view is closed. @param onLook called after each look */
+  follow(keys: ViewedKeys, size: number, onLook: () => void): ConnectionsView;
+}

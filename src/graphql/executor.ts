@@ -162,6 +162,7 @@ function contextWith(services: Services, viewer: Viewer | null, clientAddress: s
     publicUrl: services.publicUrl,
     sessions: services.sessions,
     closeConnections: services.closeConnections,
+    connections: services.connections,
     live: services.live,
     wallets: services.wallets,
     wakeMail: services.wakeMail,

@@ -6,6 +6,7 @@ import { deleteOverSessions } from '../resolvers/auth/deleteOverSessions.ts';
 import { deleteSentMails } from '../resolvers/auth/mailQueue.ts';
 import { deleteExpiredTokens } from '../resolvers/auth/mailTokens.ts';
 import { deleteRegistrations } from '../resolvers/auth/registrations.ts';
+import { deleteOverQuestions } from '../resolvers/connections/questions.ts';
 import { pruneExitUsage } from '../resolvers/exits/usageByExit.ts';
 import { deleteChallenges } from '../resolvers/wallets/challenges.ts';
 import type { Job } from './job.ts';
@@ -30,6 +31,7 @@ function forgetting(name: string, pauseMs: number, forget: Forget): Job {
 /** Deletes what nobody can use or ask for any more. */
 export const FORGETTING_JOBS: readonly Job[] = [
   forgetting('forgetChallenges', MINUTE_MS, deleteChallenges),
+  forgetting('forgetQuestions', MINUTE_MS, deleteOverQuestions),
   forgetting('forgetMails', MINUTE_MS, deleteSentMails),
   forgetting('forgetMailTokens', MINUTE_MS, deleteExpiredTokens),
   forgetting('forgetRefusals', HOUR_MS, pruneRefusals),

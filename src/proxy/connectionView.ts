@@ -11,7 +11,7 @@ export class ConnectionView {
   /** What its owner is told of the exit, once the target is reached. */
   exit: string | undefined;
   /** Its cells have the bytes. */
-  session: MeterSession | undefined;
+  session: Pick<MeterSession, 'cells' | 'slot'> | undefined;
   #target: string | undefined;
   #showsTarget = false;
 
@@ -32,8 +32,15 @@ export class ConnectionView {
     if (!showTargets) this.#target = undefined;
   }
 
+  /** It relays datagrams, to whomever its client writes. */
+  associated({ session, exit }: { readonly session: MeterSession; readonly exit: string | undefined }): void {
+    this.protocol = 'UDP';
+    this.session = session;
+    this.exit = exit;
+  }
+
   /** The client may go there. What the key does not show is not kept. */
-  bound(session: MeterSession, host: string, port: number): void {
+  bound(session: Pick<MeterSession, 'cells' | 'slot'>, host: string, port: number): void {
     this.session = session;
     if (this.#showsTarget) this.#target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   }

@@ -1,5 +1,6 @@
 import { CATALOGUE, ERROR_CODES, REFUSAL_CODES } from '../errors.ts';
 import type { Plan } from '../resolvers/accounts/plans.ts';
+import type { ProxyProtocol } from '../openConnection.ts';
 import { builder } from './builder.ts';
 
 export const ProductEnum = builder.enumType('Product', {
@@ -9,6 +10,15 @@ export const ProductEnum = builder.enumType('Product', {
     DEDICATED: { description: 'SOCKS5 over dedicated exits: 8 credits per GB.' },
     BROWSER: { description: 'Browser gateway: 10 credits per GB.' },
   } as const,
+});
+
+export const ProxyProtocolEnum = builder.enumType('ProxyProtocol', {
+  description: 'How a client speaks to the proxy.',
+  values: {
+    SOCKS5: { description: 'CONNECT of SOCKS5.' },
+    HTTP: { description: 'HTTP CONNECT.' },
+    UDP: { description: 'UDP ASSOCIATE of SOCKS5.' },
+  } as const satisfies Record<ProxyProtocol, object>,
 });
 
 export const WindowEnum = builder.enumType('Window', {

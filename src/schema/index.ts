@@ -23,6 +23,8 @@ import './refusals.ts';
 import './exit.ts';
 import './exitMutations.ts';
 import './exitUsage.ts';
+import './openConnection.ts';
+import './connections.ts';
 import { builder } from './builder.ts';
 
 /** The schema: everything that callers see. */

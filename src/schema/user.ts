@@ -159,6 +159,7 @@ const BY_ID = [
   'sessions',
   'exits',
   'usageByExit',
+  'openConnections',
 ];
 const BY_BALANCE = [...BY_ID, 'balance'];
 const BY_LIMITS = [...BY_BALANCE, 'limits'];

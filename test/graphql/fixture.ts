@@ -68,5 +68,10 @@ function services(sink: Writable): Services {
     exits: NO_EXITS,
   };
   const absent = { get: unused };
-  return { ...real, db: new Proxy({}, absent) as Services['db'], live: new Proxy({}, absent) as Services['live'] };
+  return {
+    ...real,
+    db: new Proxy({}, absent) as Services['db'],
+    live: new Proxy({}, absent) as Services['live'],
+    connections: new Proxy({}, absent) as Services['connections'],
+  };
 }

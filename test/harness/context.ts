@@ -10,6 +10,7 @@ import { createFence } from '../../src/egress.ts';
 import { localEvents, type EventMap, type EventName } from '../../src/events.ts';
 import { createLiveUsage } from '../../src/live/live.ts';
 import { createLogger } from '../../src/log.ts';
+import type { KeyMembers } from '../../src/proxy/keyMembers.ts';
 import { createAccount } from '../../src/resolvers/accounts/createAccount.ts';
 import type { UserRow } from '../../src/resolvers/accounts/rows.ts';
 import { createApiKey } from '../../src/resolvers/apiKeys/createApiKey.ts';
@@ -22,6 +23,7 @@ import { hourStart, PRICE_PER_BYTE, type Product } from '../../src/units.ts';
 import { createWebhookTarget } from '../../src/webhooks/target.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
 import { openExits, type TestExits } from './exits.ts';
+import { openTestConnections } from './openConnections.ts';
 
 export const PASSWORD = 'correct horse battery';
 const CLIENT = '127.0.0.1';
@@ -34,6 +36,8 @@ export interface TestServices extends Services, AsyncDisposable {
   readonly exits: TestExits;
   /** Keys whose connections were to be closed, in order. */
   readonly closed: bigint[];
+  /** Proxied connections that are open. */
+  readonly members: KeyMembers;
   /** Every event published so far. */
   readonly published: { readonly name: EventName; readonly event: EventMap[EventName] }[];
 }
@@ -59,6 +63,7 @@ export async function openTestServices(now: () => Date = () => new Date(), serve
   const hearsAll = (): boolean => db.kind === 'embedded';
   const live = createLiveUsage({ db, events, log, hearsAll, maxSubscriptionsPerAccount: MAX_SUBSCRIPTIONS });
   const closed: bigint[] = [];
+  const connections = openTestConnections({ db, events, log });
   const keys = deriveKeys(randomBytes(32));
   return {
     db,
@@ -70,6 +75,8 @@ export async function openTestServices(now: () => Date = () => new Date(), serve
     publicUrl: () => 'http://localhost:4000',
     sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 7 * 86_400 },
     closeConnections: (keyId) => closed.push(keyId),
+    connections,
+    members: connections.members,
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: createWebhookTarget(createFence({ allow: ['127.0.0.0/8'] })),

@@ -25,12 +25,14 @@ import { hourStart, type Product } from '../../src/units.ts';
 import { openTestDatabase } from '../harness/database.ts';
 import { NO_EXITS } from '../harness/exits.ts';
 import { newAccount } from '../resolvers/ledger/fixture.ts';
+import { openTestConnections, type TestConnections } from '../harness/openConnections.ts';
 
 /** One server's API without its proxy: usage is made by ticking the ledger. */
 export interface LiveServer extends AsyncDisposable {
   readonly services: Services;
   readonly executor: Executor;
   readonly sockets: LiveSockets;
+  readonly connections: TestConnections;
   readonly http: HttpServer;
   /** `http://127.0.0.1:port` */
   readonly url: string;
@@ -41,6 +43,8 @@ export interface LiveServerOptions {
   /** Absent: the embedded database has no other instance. */
   readonly hearsAll?: () => boolean;
   readonly maxSubscriptionsPerAccount?: number;
+  /** With it, other servers on the same database are asked about their connections. */
+  readonly instanceId?: string;
 }
 
 const unexpected = (error: unknown): void => {
@@ -57,6 +61,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     maxSubscriptionsPerAccount: options.maxSubscriptionsPerAccount ?? 5_000,
     hearsAll: options.hearsAll ?? (() => db.kind === 'embedded'),
   });
+  const connections = openTestConnections({ db, events, log }, options.instanceId);
   const services: Services = {
     db,
     events,
@@ -68,6 +73,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
     publicUrl: () => 'http://localhost',
     sessions: { accessSeconds: 900, refreshSeconds: 3_600, lpfSeconds: 3_600 },
     closeConnections: () => 0,
+    connections,
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: () => undefined,
@@ -92,6 +98,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
   });
   return {
     services,
+    connections,
     executor,
     sockets,
     http,
@@ -101,6 +108,7 @@ export async function startLiveServer(db: Database, options: LiveServerOptions =
       await http.close();
       authenticator.close();
       await activity.close();
+      await connections[Symbol.asyncDispose]();
       live.close();
     },
   };

@@ -30,6 +30,7 @@ import { NANO } from '../../src/units.ts';
 import { createWebhookTarget } from '../../src/webhooks/target.ts';
 import { openTestDatabase } from '../harness/database.ts';
 import { NO_EXITS } from '../harness/exits.ts';
+import { openTestConnections } from '../harness/openConnections.ts';
 
 /** The clock of the world stands still: Saturday, the date of the reference's samples. */
 export const NOW = new Date('2026-03-28T12:30:00Z');
@@ -71,6 +72,7 @@ export async function openWorld(): Promise<World> {
     publicUrl: () => 'http://localhost:4000',
     sessions: { accessSeconds: 900, refreshSeconds: 30 * 86_400, lpfSeconds: 7 * 86_400 },
     closeConnections: () => 0,
+    connections: openTestConnections({ db, events, log }),
     wallets: createWallets({}),
     wakeMail: () => {},
     webhookTarget: createWebhookTarget(createFence({ allow: ['127.0.0.0/8'] })),

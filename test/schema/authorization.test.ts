@@ -21,6 +21,7 @@ import {
   type TestAccount,
   type TestServices,
 } from '../harness/context.ts';
+import { TEST_INSTANCE, TestMember } from '../harness/openConnections.ts';
 import { expectedOf, matrix, type Caller, type RestrictedCaller, type Row, type Target } from './matrix.ts';
 
 let services: TestServices;
@@ -74,7 +75,10 @@ async function freshTarget(): Promise<{ target: Target; secret: string; release:
   const { apiKey, secret } = await createApiKey(ctx, { name: 'target' });
   const { token } = await createSession(ctx, user.id, 'GRAPHQL');
   const sessionId = String(decodeJwt(token)['sid']);
-  const target = { keyId: apiKey.id, userId: user.id, sessionId, email: user.email ?? '', run: (runs += 1) };
+  const { no } = new TestMember(services.members, apiKey.id).view;
+  const connectionId = encodeNodeId('OpenConnection', `${TEST_INSTANCE}:${no}`);
+  const own = { keyId: apiKey.id, userId: user.id, sessionId, connectionId };
+  const target = { ...own, email: user.email ?? '', run: (runs += 1) };
   return {
     target,
     secret,
@@ -149,7 +153,8 @@ describe.each(takesIds)('%s', (_name, row) => {
     const { target, release } = await freshTarget();
     const ask = (asked: Target): Promise<{ answer: string }> => outcome(row, accounts.stranger.ctx.viewer, asked);
     const foreign = await ask(target);
-    const unknown = { ...target, keyId: 999_999_999n, userId: 999_999_999n, sessionId: randomUUID() };
+    const connectionId = encodeNodeId('OpenConnection', `${TEST_INSTANCE}:999999999`);
+    const unknown = { ...target, keyId: 999_999_999n, userId: 999_999_999n, sessionId: randomUUID(), connectionId };
     expect((await ask(unknown)).answer).toBe(foreign.answer);
     for (const malformed of ['', 'x', encodeNodeId('ApiKey', '01'), encodeNodeId('Nothing', 1)]) {
       expect((await ask({ ...target, malformed })).answer).toBe(foreign.answer);

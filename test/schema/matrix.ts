@@ -17,6 +17,8 @@ export interface Target {
   readonly email: string;
   /** Different for every case. */
   readonly run: number;
+  /** Global id. */
+  readonly connectionId: string;
   /** Given in place of every id. */
   readonly malformed?: string;
 }
@@ -84,6 +86,7 @@ function mutation(name: string, input: (target: Target) => Record<string, unknow
 
 const underViewer = (field: string): string => `query ($id: ID!) { viewer { user { ${field} } } }`;
 const asked = ({ run }: Target) => ({ email: `asked-${run}@example.com` });
+const connection = ({ malformed, connectionId }: Target): string => malformed ?? connectionId;
 const byKey = (target: Target) => ({ id: key(target) });
 const byUser = (target: Target) => ({ id: user(target) });
 
@@ -188,5 +191,12 @@ export const matrix: Readonly<Record<string, Row>> = {
   'Mutation.resumeAccount': mutation('resumeAccount', (target) => ({ userId: user(target) }), ADMIN),
   'Mutation.updateUser': mutation('updateUser', (target) => ({ userId: user(target), plan: 'PRO' }), ADMIN),
   'Subscription.refusals': query('subscription ($id: ID!) { refusals(apiKeyId: $id) { at } }', byKey, OWNER),
+  'User.openConnections': query(
+    `query ($id: ID!) { viewer { user { openConnections(apiKeyId: $id) { totalCount edges { node { apiKey { name } } } } } } }`,
+    byKey,
+    OWN_KEY,
+  ),
+  'Mutation.closeConnection': mutation('closeConnection', (target) => ({ id: connection(target) }), OWNER),
+  'Subscription.connections': query('subscription ($id: ID!) { connections(apiKeyId: $id) { total } }', byKey, OWNER),
   'Subscription.usage': query('subscription ($id: ID!) { usage(apiKeyId: $id) { seq } }', byKey, OWNER),
 };

@@ -18,6 +18,7 @@ import {
   type TestAccount,
   type TestServices,
 } from '../harness/context.ts';
+import { TEST_INSTANCE, TestMember } from '../harness/openConnections.ts';
 
 let services: TestServices;
 let accounts: Readonly<Record<'owner' | 'stranger' | 'admin', TestAccount>>;
@@ -44,9 +45,16 @@ beforeAll(async () => {
     PriceGrid: STANDARD_GRID + 1n,
     AuditEntry: audit?.node.id ?? 0n,
     Session: String(decodeJwt(token)['sid']),
+    OpenConnection: connectionOf(apiKey.id),
   };
 });
 afterAll(() => services[Symbol.asyncDispose]());
+
+/** A connection of the key that is open. */
+function connectionOf(keyId: bigint): string {
+  const { no } = new TestMember(services.members, keyId).view;
+  return `${TEST_INSTANCE}:${no}`;
+}
 
 async function load(viewer: Viewer, type: NodeType, id: bigint | string): Promise<unknown> {
   const source = 'query ($id: ID!) { node(id: $id) { __typename } }';
@@ -60,7 +68,7 @@ function reader({ user, apiKey }: TestAccount): Viewer {
 }
 
 test.each(NODE_TYPES)('%s of somebody else is as absent as one that does not exist, byte for byte', async (type) => {
-  const unknown = type === 'Session' ? randomUUID() : 999_999_999n;
+  const unknown = { Session: randomUUID(), OpenConnection: `${randomUUID()}:1` }[String(type)] ?? 999_999_999n;
   const { owner, stranger, admin } = accounts;
   for (const viewer of [stranger.ctx.viewer, reader(stranger), reader(admin)]) {
     const foreign = await load(viewer, type, owned[type]);
