@@ -3,12 +3,16 @@ import type { AuthenticatedKey, MeterSession, Opened } from '../metering/session
 import type { Verdict } from './answers.ts';
 import type { House, RefusedClient } from './house.ts';
 
-/** What a request is judged by. */
-export interface Wish {
+/** Who wants something, and what is known of the key. */
+export interface Applicant {
   readonly key: AuthenticatedKey;
   readonly client: RefusedClient;
   /** Why the key opens nothing, when it does not. */
   readonly denial: Denial | undefined;
+}
+
+/** What a request is judged by. */
+export interface Wish extends Applicant {
   readonly host: string;
   readonly port: number;
 }
@@ -17,27 +21,42 @@ export interface Wish {
 export type Clearance =
   { readonly session: MeterSession; readonly addresses: readonly [string, ...string[]] } | Verdict;
 
-/** Decides about a request: what was known of the key, then credit, then name and fence. */
-export async function clear(house: House, wish: Wish): Promise<Clearance> {
-  const refuse = (denial: Denial): Clearance => {
-    house.refused(denial.code, wish.key.keyId, denial.message, wish.client);
-    return { refusal: denial };
-  };
-  if (wish.denial !== undefined) return refuse(wish.denial);
-  // Credit comes before the name: whoever cannot pay does not make us resolve anything.
-  const opened = await open(house, wish);
+/** Tells the owner of the key. @returns what to tell the client */
+export function refuse(
+  house: House,
+  { key, client }: Applicant,
+  denial: Denial,
+): Extract<Verdict, { refusal: unknown }> {
+  house.refused(denial.code, key.keyId, denial.message, client);
+  return { refusal: denial };
+}
+
+/** Decides about somebody: what was known of the key, then credit. @returns a session that the caller has to close */
+export async function afford(
+  house: House,
+  applicant: Applicant,
+): Promise<{ readonly session: MeterSession } | Verdict> {
+  if (applicant.denial !== undefined) return refuse(house, applicant, applicant.denial);
+  const opened = await open(house, applicant);
   if (opened === undefined) return { refusal: { code: 'SERVICE_UNAVAILABLE' } };
-  if ('refusal' in opened) return refuse({ code: opened.refusal });
-  const { session } = opened;
+  return 'refusal' in opened ? refuse(house, applicant, { code: opened.refusal }) : opened;
+}
+
+/** Decides about a request: who it is, then name and fence. */
+export async function clear(house: House, wish: Wish): Promise<Clearance> {
+  // Credit comes before the name: whoever cannot pay does not make us resolve anything.
+  const afforded = await afford(house, wish);
+  if (!('session' in afforded)) return afforded;
+  const { session } = afforded;
   const resolved = await house.fence.resolve(wish.host, wish.port);
   if ('addresses' in resolved) return { session, addresses: resolved.addresses };
   session.close();
-  if (resolved.failure === 'EGRESS_FORBIDDEN') return refuse({ code: 'EGRESS_FORBIDDEN' });
+  if (resolved.failure === 'EGRESS_FORBIDDEN') return refuse(house, wish, { code: 'EGRESS_FORBIDDEN' });
   return { failure: resolved.failure === 'NOT_FOUND' ? 'NO_SUCH_NAME' : 'LOOKUP_FAILED' };
 }
 
 /** @returns undefined when the meter failed */
-async function open({ openSession, log }: House, { key, client }: Wish): Promise<Opened | undefined> {
+async function open({ openSession, log }: House, { key, client }: Applicant): Promise<Opened | undefined> {
   const { product } = client;
   try {
     const opened = openSession(key, product);

@@ -16,12 +16,16 @@ import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
 import type { SocketEnd } from './relay/reader.ts';
 import type { Peer, Relay, Tunnel } from './relay/relay.ts';
+import { associate } from './udp/associate.ts';
+import { Association, type Room } from './udp/association.ts';
+import { Control } from './udp/control.ts';
 import { parseUsername, type UsernameFlags } from './username.ts';
 
 /** What a connection needs of the frontend around it. */
 export interface Host {
   readonly house: House;
   readonly relay: Relay<SocketEnd>;
+  readonly room: Room;
   /** The connection belongs to a key from now on. @returns false when the key has too many */
   authenticated(connection: Connection, key: AuthenticatedKey): boolean;
   /** A tunnel runs. */
@@ -86,7 +90,8 @@ export class Connection implements Member {
     const negotiated = await this.#negotiate();
     if (negotiated === undefined) return;
     this.#intake.completed();
-    const { key, request } = negotiated;
+    const { key, request, associates } = negotiated;
+    if (associates === true) return this.#associate(key, request);
     const { host, port } = request;
     const cleared = await clear(this.#host.house, { key, client: this, denial: this.#denial, host, port });
     if (!('session' in cleared)) return this.#intake.finish(encodeVerdict(this.#answers, cleared));
@@ -98,6 +103,23 @@ export class Connection implements Member {
       if (reached === undefined) cleared.session.close();
     }
     if (reached !== undefined) this.#relay(reached, cleared.session);
+  }
+
+  async #associate(key: AuthenticatedKey, named: Negotiated['request']): Promise<void> {
+    const { house, room } = this.#host;
+    const local = this.#client.localAddress ?? '';
+    const known = { key, client: this, denial: this.#denial, named, local, stickySession: this.#flags.session };
+    const opened = await associate(house, { ...known, room, ended: () => this.abort() });
+    if (!(opened instanceof Association)) return this.#intake.finish(encodeVerdict(this.#answers, opened));
+    if (this.#abandonment.abandoned || this.#client.destroyed || opened.over) {
+      opened.end();
+      return cut(this.#client);
+    }
+    this.view.associated(opened);
+    this.#intake.send(this.#answers.opened(opened.local));
+    this.#intake.release();
+    this.#host.relaying(this);
+    this.#tunnel = new Control(this.#client, opened, () => this.#host.closed(this));
   }
 
   async #negotiate(): Promise<Negotiated | undefined> {

@@ -6,6 +6,7 @@ import { listenSockets, type ListenerSocket } from './relay/fast/listen.ts';
 import { FAST_PRODUCTS } from './relay/fast/messages.ts';
 import { probe } from './relay/fast/probe.ts';
 import { K, type Syscalls } from './relay/fast/syscalls.ts';
+import type { Room } from './udp/association.ts';
 import { WorkerSeat } from './workerSeat.ts';
 
 /** A connection takes one descriptor for its client and one for its target, */
@@ -94,11 +95,14 @@ export class FastFrontend implements Frontend {
 
   async #start(byProduct: readonly ListenerSocket[][]): Promise<void> {
     const { workers, maxDescriptors, workerSource } = this.#options;
-    const open = new Int32Array(new SharedArrayBuffer(workers * Int32Array.BYTES_PER_ELEMENT));
+    // Of each worker, and what associations add to all of them.
+    const open = new Int32Array(new SharedArrayBuffer((workers + 1) * Int32Array.BYTES_PER_ELEMENT));
+    const maxConnections = Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION);
     const common = {
       calls: this.#calls,
       open,
-      maxConnections: Math.floor(maxDescriptors / DESCRIPTORS_PER_CONNECTION),
+      maxConnections,
+      room: roomIn(open, workers, maxConnections),
       idleTimeoutMs: this.#house.idleTimeoutMs,
       maxPipes: Math.max(1, Math.floor(MAX_PIPES / workers)),
       source: workerSource,
@@ -114,6 +118,22 @@ export class FastFrontend implements Frontend {
   get #ended(): boolean {
     return this.#seats.every((seat) => seat.ended);
   }
+}
+
+/**
+ * An association has up to three sockets beside its client's connection: as many as two connections together.
+ * @param place where in `open` they are counted
+ */
+function roomIn(open: Int32Array, place: number, maxConnections: number): Room {
+  return {
+    take() {
+      const taken = open.reduce((sum, _count, index) => sum + Atomics.load(open, index), 0);
+      if (taken >= maxConnections) return false;
+      Atomics.add(open, place, 1);
+      return true;
+    },
+    give: () => void Atomics.sub(open, place, 1),
+  };
 }
 
 function addressInfo(socket: ListenerSocket | undefined): AddressInfo | undefined {

@@ -46,6 +46,8 @@ export interface Gate {
 export interface Negotiated {
   readonly key: AuthenticatedKey;
   readonly request: Pick<Request, 'host' | 'port'>;
+  /** Not for a connection to the target: for datagrams. */
+  readonly associates?: true;
 }
 
 /**
@@ -71,6 +73,8 @@ export async function handshake(channel: Channel, gate: Gate): Promise<Negotiate
       if (key === undefined) return undefined;
     } else if (move.kind === 'CONNECT' && key !== undefined) {
       return { key, request: move.request };
+    } else if (move.kind === 'ASSOCIATE' && key !== undefined) {
+      return { key, request: move.request, associates: true };
     }
   }
 }

@@ -8,7 +8,10 @@ import type { AuthenticatedKey, MeterSession, OpenSession } from '../metering/se
 import type { Product } from '../units.ts';
 import type { ConnectionView } from './connectionView.ts';
 import type { Journey, JourneyPlan } from './exits/journey.ts';
+import type { Passage } from './exits/passage.ts';
+import type { Traveller } from './exits/pool.ts';
 import type { Authentication } from './handshake.ts';
+import type { RelayPorts } from './udp/relayPorts.ts';
 
 /** What the data plane sells; the browser gateway sells the rest. */
 export type ProxyProduct = Exclude<Product, 'BROWSER'>;
@@ -56,6 +59,10 @@ export interface House {
    * @returns what its owner may be told of the exit
    */
   departed(product: ProxyProduct, session: MeterSession, exit: string): string;
+  /** The same for an association. */
+  passage(product: ProxyProduct, traveller: Traveller): Passage;
+  /** Where clients of associations reach us: nobody is to send there through us. */
+  readonly relayPorts: RelayPorts;
   /**
    * @param keyId absent when the refusal cannot be attributed to a key
    * @param message more precise than the catalogue's

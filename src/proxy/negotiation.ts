@@ -24,6 +24,8 @@ export type Move =
   /** Somebody presents a key: read on when it is found good. */
   | { readonly kind: 'LOGIN'; readonly username: string }
   | { readonly kind: 'CONNECT'; readonly request: Pick<Request, 'host' | 'port'> }
+  /** Datagrams are to be relayed; the request says where the client will send from, if it knows. */
+  | { readonly kind: 'ASSOCIATE'; readonly request: Pick<Request, 'host' | 'port'> }
   /** Both in one message: HTTP CONNECT with a key. */
   | { readonly kind: 'LOGIN_AND_CONNECT'; readonly username: string; readonly request: Pick<Request, 'host' | 'port'> }
   /** It comes to nothing: the last answer, if one is owed, and close. */
@@ -97,6 +99,7 @@ export class Negotiation {
     if (decoded === undefined) return undefined;
     const { message: request, length } = decoded;
     if (request.command === COMMANDS.CONNECT) return { message: { kind: 'CONNECT', request }, length };
+    if (request.command === COMMANDS.UDP_ASSOCIATE) return { message: { kind: 'ASSOCIATE', request }, length };
     const answer = encodeReply(REPLIES.COMMAND_NOT_SUPPORTED);
     return { message: { kind: 'FAIL', answer, noCredentials: false }, length };
   }

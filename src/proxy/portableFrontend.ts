@@ -28,6 +28,8 @@ export class PortableFrontend implements Frontend {
   readonly #registry = new Registry();
   readonly #listeners: Readonly<Record<ProxyProduct, Listener>>;
   readonly #maxConnections: number;
+  /** Connections that the sockets of associations stand for. */
+  #associations = 0;
   #accepted = 0;
   #paused = false;
   #draining = false;
@@ -41,6 +43,7 @@ export class PortableFrontend implements Frontend {
     this.#host = {
       house,
       relay: createPortableRelay(),
+      room: { take: () => this.#takeRoom(), give: () => this.#giveRoom() },
       authenticated: (connection, key) => {
         // It has closed meanwhile: nothing would ever take it out again.
         if (!this.#registry.has(connection)) return true;
@@ -95,15 +98,35 @@ export class PortableFrontend implements Frontend {
     if (address === undefined || this.#draining) return void client.destroy();
     this.#accepted++;
     this.#registry.add(new Connection(this.#host, client, address, product));
-    if (!this.#paused && this.#registry.size >= this.#maxConnections) this.#pause();
+    if (!this.#paused && this.#size >= this.#maxConnections) this.#pause();
+  }
+
+  /** An association has up to three sockets beside its client's connection: as many as two connections together. */
+  #takeRoom(): boolean {
+    if (this.#size >= this.#maxConnections) return false;
+    this.#associations++;
+    if (!this.#paused && this.#size >= this.#maxConnections) this.#pause();
+    return true;
+  }
+
+  #giveRoom(): void {
+    this.#associations--;
+    this.#resumeIfRoom();
+  }
+
+  get #size(): number {
+    return this.#registry.size + this.#associations;
   }
 
   #closed(connection: Connection): void {
     this.#registry.remove(connection);
     this.#house.left(connection);
-    const { size } = this.#registry;
-    if (this.#paused && !this.#draining && size <= this.#maxConnections * RESUME_SHARE) this.#resume();
-    if (size === 0) this.#onEmpty?.();
+    this.#resumeIfRoom();
+    if (this.#registry.size === 0) this.#onEmpty?.();
+  }
+
+  #resumeIfRoom(): void {
+    if (this.#paused && !this.#draining && this.#size <= this.#maxConnections * RESUME_SHARE) this.#resume();
   }
 
   #pause(): void {

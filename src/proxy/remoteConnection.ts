@@ -12,25 +12,15 @@ import type { Refusal, Verdict } from './answers.ts';
 import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
 import { giveBack, unaccepted } from './remoteCells.ts';
 import { RemoteJourney } from './remoteJourney.ts';
-import { parseUsername, type UsernameFlags } from './username.ts';
-
-type Refused = Extract<Authentication, { refusal: unknown }>;
-
-const badUsername = ({ keyId }: AuthenticatedKey, message: string): Refused => ({
-  refusal: 'BAD_USERNAME',
-  keyId,
-  message,
-});
-
-const refusalOf = ({ refusal: code, message, retryAfterSeconds }: Refused): Refusal => ({
-  code,
-  ...(message !== undefined && { message }),
-  ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-});
+import { judgeUsername, refusalOf, type Refused } from './remoteJudge.ts';
+import { associate, type AssociationWish } from './udp/associate.ts';
+import { Association, type Room } from './udp/association.ts';
+import type { UsernameFlags } from './username.ts';
 
 /** What a connection in a relay worker needs of the frontend. */
 export interface Remote {
   readonly house: House;
+  readonly room: Room;
   order(order: Order): void;
   /** Number of the block of cells, which the worker has been told. */
   slabOf(session: MeterSession): number;
@@ -55,6 +45,7 @@ export class RemoteConnection implements Member {
   #flags: UsernameFlags = {};
   #session: MeterSession | undefined;
   #journey: RemoteJourney | undefined;
+  #association: Association | undefined;
   #cut: RefusalCode | undefined;
   #denial: Denial | undefined;
   #gone = false;
@@ -85,14 +76,12 @@ export class RemoteConnection implements Member {
   /** The request is complete. A key that the worker believed in from memory is judged here. */
   open(username: string, host: string, port: number, protocol: ProxyProtocol): void {
     this.view.protocol = protocol;
-    const { key } = this;
-    if (key !== undefined) {
-      return this.#clear(key, host, port);
-    }
-    this.#judge(username, (answer) => {
-      if (answer !== undefined && 'key' in answer) this.#clear(answer.key, host, port);
-      else this.#disappoint(answer);
-    });
+    this.#known(username, (key) => this.#serve(key, host, port));
+  }
+
+  /** The same for datagrams. */
+  associate(username: string, wish: Pick<AssociationWish, 'named' | 'local'>): void {
+    this.#known(username, (key) => this.#associate(key, wish));
   }
 
   /** The worker relays: the attempt succeeded. */
@@ -121,6 +110,7 @@ export class RemoteConnection implements Member {
   closed(): number {
     this.#gone = true;
     this.#journey?.closed();
+    this.#association?.end();
     const lost = this.#session === undefined ? 0 : giveBack(this.#session);
     this.#closeSession();
     if (this.#cut !== undefined) this.#refused(this.#cut, this.key?.keyId);
@@ -146,27 +136,12 @@ export class RemoteConnection implements Member {
 
   /** @param decided hears of nothing when the authentication failed, and is not called once the client has gone */
   #judge(username: string, decided: (answer: Authentication | undefined) => void): void {
-    const { authenticate, log } = this.#remote.house;
-    const parsed = parseUsername(username);
-    if ('flags' in parsed) this.#flags = parsed.flags;
-    const act = (judged: Authentication | undefined): void => {
+    judgeUsername(this.#remote.house, this, username, (answer, flags) => {
       if (this.#gone) return;
-      const answer =
-        judged !== undefined && 'key' in judged && 'fault' in parsed ? badUsername(judged.key, parsed.fault) : judged;
+      this.#flags = flags;
       if (answer !== undefined && 'key' in answer) this.#admit(answer);
       decided(answer);
-    };
-    const failed = (error: unknown): void => {
-      log.error({ err: error, product: this.product }, 'a key could not be judged');
-      act(undefined);
-    };
-    try {
-      const answer = authenticate(parsed.key, this.clientAddress, this.product);
-      if (answer instanceof Promise) answer.then(act, failed);
-      else act(answer);
-    } catch (error) {
-      failed(error);
-    }
+    });
   }
 
   /** Who is denied takes no place among the connections of the key. */
@@ -178,8 +153,25 @@ export class RemoteConnection implements Member {
     if (!this.#remote.house.admitted(this, key)) this.#denial = { code: 'CONNECTION_LIMIT' };
   }
 
-  #clear(key: AuthenticatedKey, host: string, port: number): void {
-    this.#serve(key, host, port).catch((error: unknown) => this.#fail(error));
+  #known(username: string, serve: (key: AuthenticatedKey) => Promise<void>): void {
+    const begin = (key: AuthenticatedKey): void => void serve(key).catch((error: unknown) => this.#fail(error));
+    if (this.key !== undefined) return begin(this.key);
+    this.#judge(username, (answer) => {
+      if (answer !== undefined && 'key' in answer) begin(answer.key);
+      else this.#disappoint(answer);
+    });
+  }
+
+  async #associate(key: AuthenticatedKey, wish: Pick<AssociationWish, 'named' | 'local'>): Promise<void> {
+    const { house, room } = this.#remote;
+    const known = { key, client: this, denial: this.#denial, stickySession: this.#flags.session };
+    const opened = await associate(house, { ...wish, ...known, room, ended: () => this.abort() });
+    if (!(opened instanceof Association)) return this.#refuse(opened);
+    if (this.#gone) return opened.end();
+    if (opened.over || opened.local === undefined) return this.abort();
+    this.#association = opened;
+    this.view.associated(opened);
+    this.#remote.order(['ASSOCIATED', this.#id, opened.local.address, opened.local.port]);
   }
 
   async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {

@@ -9,11 +9,13 @@ import { chooseFrontend, type RelayChoice } from './chooseFrontend.ts';
 import type { ExitSpec } from './exits/config.ts';
 import type { ExitStats } from './exits/exit.ts';
 import { Journey } from './exits/journey.ts';
+import { Passage } from './exits/passage.ts';
 import { ExitPool } from './exits/pool.ts';
 import type { Frontend, FrontendCounts, House, Member, ProxyProduct, RefusedClient } from './house.ts';
 import { KeyMembers } from './keyMembers.ts';
 import { KeyWatches, UNWATCHED, type Verdicts, type WatchKey } from './keyWatches.ts';
 import { BELIEVED_MS } from './relay/fast/goodNames.ts';
+import { RelayPorts } from './udp/relayPorts.ts';
 
 /** Descriptors the connections may take; 500 of the usual 20,000 are left for everything else. */
 const MAX_DESCRIPTORS = 19_500;
@@ -128,6 +130,8 @@ class ProxyServer implements Proxy {
       resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
       journey: (product, plan) => new Journey(this.exits[product], plan, now),
       departed: options.departed ?? ((_product, _session, exit) => exit),
+      passage: (product, traveller) => new Passage(this.exits[product], traveller, now),
+      relayPorts: new RelayPorts(),
       refused: (...refusal) => this.#refused(...refusal),
       admitted: (member, key) => this.#admitted(member, key),
       left: (member) => this.#left(member),

@@ -6,6 +6,7 @@ import { K, must, type Syscalls } from './relay/fast/syscalls.ts';
 import { RelayThread } from './relayThread.ts';
 import { RemoteConnection, type Remote } from './remoteConnection.ts';
 import { Restarts } from './restarts.ts';
+import type { Room } from './udp/association.ts';
 
 /** What every worker of a frontend is started with, but for its own share. */
 export interface SeatOptions extends Pick<WorkerStart, 'maxConnections' | 'idleTimeoutMs' | 'maxPipes' | 'listeners'> {
@@ -13,6 +14,7 @@ export interface SeatOptions extends Pick<WorkerStart, 'maxConnections' | 'idleT
   readonly open: Int32Array;
   readonly index: number;
   readonly source: URL | undefined;
+  readonly room: Room;
   /** A connection is over, or the thread has ended after it was told to drain. */
   readonly changed: () => void;
 }
@@ -78,6 +80,10 @@ export class WorkerSeat implements Remote {
     return slab;
   }
 
+  get room(): Room {
+    return this.#options.room;
+  }
+
   authenticated(): void {
     this.#authenticated++;
   }
@@ -141,6 +147,10 @@ export class WorkerSeat implements Remote {
       case 'OPEN': {
         const [, id, username, address, product, host, port, http] = report;
         return this.#connection(id, address, product).open(username, host, port, http ? 'HTTP' : 'SOCKS5');
+      }
+      case 'ASSOCIATE': {
+        const [, id, username, address, product, host, port, local] = report;
+        return this.#connection(id, address, product).associate(username, { named: { host, port }, local });
       }
       case 'OPENED':
         return this.#connections.get(report[1])?.opened();

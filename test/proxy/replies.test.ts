@@ -34,7 +34,6 @@ describe('replies', () => {
 
   test.each([
     ['BIND', request(80, '127.0.0.1', 2), 7],
-    ['UDP ASSOCIATE', request(80, '127.0.0.1', 3), 7],
     ['an unknown command', request(80, '127.0.0.1', 9), 7],
     ['an unknown address type', Buffer.of(5, 1, 0, 9, 0, 0), 8],
     ['a name of blanks', requestName(80, '   '), 4],

@@ -80,6 +80,17 @@ export class Exit {
       this.#latencyMs === undefined ? tookMs : this.#latencyMs + LATENCY_WEIGHT * (tookMs - this.#latencyMs);
   }
 
+  /** Whether it can carry datagrams: HTTP proxies cannot. */
+  get carriesDatagrams(): boolean {
+    return this.spec.kind === 'DIRECT' || this.spec.kind === 'BIND';
+  }
+
+  /** An association leaves through it. That says nothing about its health, nor how long it takes. */
+  associated(): void {
+    this.#connections++;
+    this.#opened++;
+  }
+
   /** It did its work, whatever the target did. */
   answered(): void {
     const before = this.health.state;

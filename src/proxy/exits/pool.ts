@@ -84,17 +84,47 @@ export class ExitPool {
    * @param tried exits that failed the connection already
    */
   pick(traveller: Traveller, addresses: readonly string[], tried: ReadonlySet<Exit>, now: number): Exit | undefined {
-    const ring = this.#ring(traveller);
     const usable = (exit: Exit): boolean => !tried.has(exit) && exit.reachable(addresses).length > 0;
+    const pinned = this.#pinned(traveller, now);
+    const exit = this.#choose(traveller, pinned, usable, now, tried.size === 0);
     const { session, keyId } = traveller;
-    const pinned = session === undefined ? undefined : this.#sessions.find(keyId, session, now);
+    // At once, so that connections of a session that begin together leave together.
+    if (exit !== undefined && exit !== pinned && session !== undefined) this.#sessions.pin(keyId, session, exit, now);
+    return exit;
+  }
+
+  /**
+   * The exit of an association. A session goes on sticking to an exit that cannot carry datagrams: its
+   * connections do not move because of them.
+   * @param tried exits that failed the association already
+   */
+  pickForDatagrams(traveller: Traveller, tried: ReadonlySet<Exit>, now: number): Exit | undefined {
+    const usable = (exit: Exit): boolean => !tried.has(exit) && exit.carriesDatagrams;
+    const pinned = this.#pinned(traveller, now);
+    const exit = this.#choose(traveller, pinned, usable, now, tried.size === 0);
+    const { session, keyId } = traveller;
+    if (exit !== undefined && pinned === undefined && session !== undefined)
+      this.#sessions.pin(keyId, session, exit, now);
+    return exit;
+  }
+
+  #pinned({ session, keyId }: Traveller, now: number): Exit | undefined {
+    return session === undefined ? undefined : this.#sessions.find(keyId, session, now);
+  }
+
+  /** @param first none was tried yet: one that is in its pause is better than none */
+  #choose(
+    traveller: Traveller,
+    pinned: Exit | undefined,
+    usable: (exit: Exit) => boolean,
+    now: number,
+    first: boolean,
+  ): Exit | undefined {
+    const ring = this.#ring(traveller);
     if (pinned !== undefined && usable(pinned) && pinned.health.admits(now) && ring.exits.includes(pinned))
       return pinned;
     const chosen = inTurn(ring, (exit) => exit.health.admits(now) && usable(exit));
-    const exit = chosen ?? (tried.size === 0 ? soonest(ring.exits.filter(usable)) : undefined);
-    // At once, so that connections of a session that begin together leave together.
-    if (exit !== undefined && session !== undefined) this.#sessions.pin(keyId, session, exit, now);
-    return exit;
+    return chosen ?? (first ? soonest(ring.exits.filter(usable)) : undefined);
   }
 
   #ring(traveller: Traveller): Ring {

@@ -1,3 +1,4 @@
+import { decodeAddress, SOCKADDR_BYTES } from './address.ts';
 import { RESET } from './descriptors.ts';
 import type { End } from './flow.ts';
 import type { Hub } from './hub.ts';
@@ -55,6 +56,13 @@ export class ClientSocket implements End {
   /** @returns whether all of it went out: answers fit into any socket's buffer, unless the client is gone */
   send(bytes: Uint8Array): boolean {
     return this.#hub.calls.send(this.fd, bytes, bytes.length, K.MSG_DONTWAIT | K.MSG_NOSIGNAL) === bytes.length;
+  }
+
+  /** Literal of this machine's address that the client is connected to. */
+  get local(): string {
+    const address = Buffer.alloc(SOCKADDR_BYTES);
+    this.#hub.calls.getsockname(this.fd, address, Uint32Array.of(SOCKADDR_BYTES));
+    return decodeAddress(address).address;
   }
 
   end(answer: Uint8Array): void {

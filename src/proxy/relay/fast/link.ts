@@ -1,10 +1,12 @@
 import { Negotiation, type Move } from '../../negotiation.ts';
 import { encodeVerdict, type Verdict } from '../../answers.ts';
-import { AUTHENTICATED, NOT_AUTHENTICATED, type Request } from '../../socks5.ts';
+import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
 import { Approach, type Step } from './approach.ts';
 import { ClientSocket, resetOnClose } from './clientSocket.ts';
+import type { Peer } from '../relay.ts';
 import { CLIENT, type Hub, type Side } from './hub.ts';
 import type { RemoteAttempt } from './messages.ts';
+import { Petition } from './petition.ts';
 import { K } from './syscalls.ts';
 import type { Timed } from './timers.ts';
 import { Tunnel, type Place, type TunnelOwner } from './tunnel.ts';
@@ -19,8 +21,11 @@ const LINGER_MS = 1_000;
 /** A reset. The error itself may have been told to whoever sent an answer meanwhile; that both ways are shut stays. */
 const FAULTS = K.EPOLLERR | K.EPOLLHUP;
 
-/** `ASKING`: the main thread decides, about the key or about the request. */
-type Stage = 'NEGOTIATING' | 'JUDGED' | 'ASKING' | 'DIALLING' | 'RELAYING' | 'LINGERING' | 'CLOSED';
+/**
+ * `ASKING`: the main thread decides, about the key or about the request. `ASSOCIATED`: it relays datagrams as long as
+ * the client stays connected here.
+ */
+type Stage = 'NEGOTIATING' | 'JUDGED' | 'ASKING' | 'DIALLING' | 'RELAYING' | 'ASSOCIATED' | 'LINGERING' | 'CLOSED';
 
 /** One client in a relay worker, from its greeting until both sides are closed. */
 export class Link implements Timed, TunnelOwner {
@@ -29,12 +34,9 @@ export class Link implements Timed, TunnelOwner {
   tick = 0;
   readonly #hub: Hub;
   readonly #client: ClientSocket;
-  readonly #clientAddress: string;
-  readonly #product: number;
+  readonly #petition: Petition;
   readonly #negotiation = new Negotiation();
   #stage: Stage = 'NEGOTIATING';
-  #username = '';
-  #announced = false;
   #approach: Approach | undefined;
   #place: Place | undefined;
   #tunnel: Tunnel | undefined;
@@ -44,8 +46,7 @@ export class Link implements Timed, TunnelOwner {
     this.#hub = hub;
     this.id = id;
     this.#client = new ClientSocket(hub, client.fd);
-    this.#clientAddress = client.address;
-    this.#product = client.product;
+    this.#petition = new Petition(hub, id, client);
     hub.timers.set(this, hub.now + HANDSHAKE_TIMEOUT_MS);
   }
 
@@ -55,7 +56,7 @@ export class Link implements Timed, TunnelOwner {
   }
 
   get relaying(): boolean {
-    return this.#stage === 'RELAYING';
+    return this.#stage === 'RELAYING' || this.#stage === 'ASSOCIATED';
   }
 
   event(side: Side, bits: number): void {
@@ -67,19 +68,16 @@ export class Link implements Timed, TunnelOwner {
   #clientEvent(bits: number): void {
     if (this.#stage === 'NEGOTIATING') this.#receive();
     else if (this.#stage === 'LINGERING') return this.#linger();
+    else if (this.#stage === 'ASSOCIATED') return this.#attend();
     // A reset is told once, even when it comes together with the last message: nobody waits for the answer.
     const waits = this.#stage === 'JUDGED' || this.#stage === 'ASKING' || this.#stage === 'DIALLING';
     if (waits && (bits & FAULTS) !== 0) this.abort();
   }
 
   expired(): void {
-    if (this.#stage === 'DIALLING') {
-      this.#follow(this.#approach?.expired());
-    } else if (this.#stage === 'LINGERING') {
-      this.#close();
-    } else {
-      this.abort();
-    }
+    if (this.#stage === 'DIALLING') this.#follow(this.#approach?.expired());
+    else if (this.#stage === 'LINGERING') this.#close();
+    else this.abort();
   }
 
   /** The main thread has found the key bad. */
@@ -90,7 +88,7 @@ export class Link implements Timed, TunnelOwner {
   /** The main thread has found the key good. @param lasting others may be believed who present it */
   authenticated(lasting: boolean): void {
     if (this.#stage !== 'JUDGED') return;
-    if (lasting) this.#hub.learn(this.#username, this.#product);
+    if (lasting) this.#petition.learn();
     this.#stage = 'NEGOTIATING';
     this.#client.send(AUTHENTICATED);
     this.#advance();
@@ -108,6 +106,17 @@ export class Link implements Timed, TunnelOwner {
     this.#place = place;
     this.#approach = new Approach(this.#hub, this.id, attempt);
     this.#follow(this.#approach.begin());
+  }
+
+  /** @param local where the client is to send its datagrams */
+  associated(local: Peer): void {
+    if (this.#stage !== 'ASKING') return;
+    this.#stage = 'ASSOCIATED';
+    this.#hub.relaying();
+    // The main thread knows when it has been idle for too long.
+    this.#hub.timers.set(this, Number.POSITIVE_INFINITY);
+    if (this.#client.send(this.#negotiation.answers.opened(local))) this.#attend();
+    else this.abort();
   }
 
   granted(): void {
@@ -158,11 +167,12 @@ export class Link implements Timed, TunnelOwner {
   #move(move: Move): void {
     if (move.kind === 'SEND') this.#client.send(move.answer);
     else if (move.kind === 'LOGIN') this.#login(move.username);
-    else if (move.kind === 'CONNECT') this.#ask(move.request, false);
+    else if (move.kind === 'CONNECT') this.#ask(() => this.#petition.open(move.request, false));
+    else if (move.kind === 'ASSOCIATE') this.#ask(() => this.#petition.associate(move.request, this.#client.local));
     else if (move.kind === 'LOGIN_AND_CONNECT') {
       // The main thread judges the key with the request; that is one round trip.
-      this.#username = move.username;
-      this.#ask(move.request, true);
+      this.#petition.username = move.username;
+      this.#ask(() => this.#petition.open(move.request, true));
     } else {
       if (move.noCredentials) this.#hub.report(['REFUSED', 'NO_CREDENTIALS']);
       if (move.answer === undefined) this.abort();
@@ -170,20 +180,23 @@ export class Link implements Timed, TunnelOwner {
     }
   }
 
-  /** A key that was good a moment ago is believed for this answer; the request is judged in any case. */
   #login(username: string): void {
-    this.#username = username;
-    if (this.#hub.knows(username, this.#product)) return void this.#client.send(AUTHENTICATED);
+    this.#petition.username = username;
+    if (this.#petition.believed) return void this.#client.send(AUTHENTICATED);
     this.#stage = 'JUDGED';
-    this.#announced = true;
-    this.#hub.report(['AUTHENTICATE', this.id, username, this.#clientAddress, this.#product]);
+    this.#petition.authenticate();
   }
 
-  #ask({ host, port }: Pick<Request, 'host' | 'port'>, http: boolean): void {
+  /** The main thread decides about the request. */
+  #ask(petition: () => void): void {
     this.#stage = 'ASKING';
-    this.#announced = true;
     this.#hub.timers.set(this, this.#hub.now + OPEN_TIMEOUT_MS);
-    this.#hub.report(['OPEN', this.id, this.#username, this.#clientAddress, this.#product, host, port, http]);
+    petition();
+  }
+
+  /** Nothing is to come from the client of an association but its end. */
+  #attend(): void {
+    if (this.#client.ended || this.#client.swallow()) this.abort();
   }
 
   /** What became of the attempt so far. The main thread knows what else there is to try. */
@@ -228,11 +241,12 @@ export class Link implements Timed, TunnelOwner {
   }
 
   #close(): void {
+    const relayed = this.relaying;
     this.#stage = 'CLOSED';
     this.#tunnel?.stop();
     this.#approach?.drop();
     this.#client.close();
     if (this.#targetFd >= 0) this.#hub.descriptors.close(this.#targetFd);
-    this.#hub.closed(this.id, { announced: this.#announced, relayed: this.#targetFd >= 0 });
+    this.#hub.closed(this.id, { announced: this.#petition.announced, relayed });
   }
 }

@@ -207,6 +207,7 @@ export class Loop implements Hub {
     else if (order[0] === 'REFUSE') link.refused(order[2]);
     else if (order[0] === 'GRANTED') link.granted();
     else if (order[0] === 'ABORT') link.abort();
+    else if (order[0] === 'ASSOCIATED') link.associated({ address: order[2], port: order[3] });
     else {
       const cells = this.#slabs[order[2]];
       if (cells !== undefined) link.dial(order[4], { cells, slot: order[3] });

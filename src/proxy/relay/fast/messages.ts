@@ -29,6 +29,17 @@ export type Report =
       /** HTTP CONNECT, not SOCKS5. */
       http: boolean,
     ]
+  /** The same for datagrams; `host` and `port` are where the client will send from, `local` where it reached us. */
+  | readonly [
+      kind: 'ASSOCIATE',
+      id: number,
+      username: string,
+      clientAddress: string,
+      product: number,
+      host: string,
+      port: number,
+      local: string,
+    ]
   /** The attempt succeeded: the tunnel runs. */
   | readonly [kind: 'OPENED', id: number]
   | readonly [kind: 'FAILED', id: number, setback: Setback]
@@ -50,6 +61,8 @@ export type Order =
   | readonly [kind: 'SLAB', slab: number, cells: LeaseCells]
   /** Carry the attempt out, and relay if it succeeds. */
   | readonly [kind: 'DIAL', id: number, slab: number, slot: number, attempt: RemoteAttempt]
+  /** Datagrams are relayed from here: keep the connection until it ends, and end it with the association. */
+  | readonly [kind: 'ASSOCIATED', id: number, address: string, port: number]
   | readonly [kind: 'REFUSE', id: number, verdict: Verdict]
   /** More may be spent than before. */
   | readonly [kind: 'GRANTED', id: number]

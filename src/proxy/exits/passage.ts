@@ -1,0 +1,57 @@
+import type { ExitSpec } from './config.ts';
+import type { Exit } from './exit.ts';
+import type { Departure } from './journey.ts';
+import type { ExitPool, Traveller } from './pool.ts';
+
+/** Exits that are tried for one association. */
+const MAX_EXITS_TRIED = 4;
+
+/**
+ * Finds the exit of one association: says what to try next and is told what came of it. Like a journey, but
+ * without a target: whom the client will write to is not known yet, so nothing is learnt about the exit but
+ * that it fails. No input and output here.
+ */
+export class Passage {
+  readonly #pool: ExitPool;
+  readonly #traveller: Traveller;
+  readonly #now: () => number;
+  readonly #tried = new Set<Exit>();
+  #exit: Exit | undefined;
+
+  /** @param now milliseconds since 1970, of a clock that does not go backwards */
+  constructor(pool: ExitPool, traveller: Traveller, now: () => number) {
+    this.#pool = pool;
+    this.#traveller = traveller;
+    this.#now = now;
+  }
+
+  /** @returns undefined when no exit that carries datagrams is left */
+  next(): ExitSpec | undefined {
+    if (this.#tried.size >= MAX_EXITS_TRIED) return undefined;
+    this.#exit = this.#pool.pickForDatagrams(this.#traveller, this.#tried, this.#now());
+    return this.#exit?.spec;
+  }
+
+  /** The association leaves through it. */
+  opened(): Departure {
+    const exit = this.#exit;
+    if (exit === undefined) throw new Error('opened without an exit');
+    exit.associated();
+    return { exit: exit.spec.label, closed: () => exit.closed() };
+  }
+
+  /** It does not do its work. @param detail for the operator; no credentials */
+  failed(detail: string): void {
+    const exit = this.#exit;
+    if (exit === undefined) throw new Error('failed without an exit');
+    exit.failed(this.#now(), false, detail);
+    this.#tried.add(exit);
+  }
+
+  /** Why there is none. */
+  get failure(): string {
+    return this.#tried.size > 0
+      ? 'No exit can take the UDP association now; try again shortly.'
+      : 'No exit of this product carries UDP; use TCP, or the port of another product.';
+  }
+}
