@@ -40,9 +40,9 @@ const CLOSE_USER = sql('mergeCloseUser', 'update users set wallet_address = null
 
 /**
  * Makes one account part of another, in the caller's transaction, which has locked both users: keys, leases, usage,
- * credit and exits of its own move, and so does the webhook where there is none. The old user stays, without a way to sign in; what lies in
- * its ledger and audit log is shown through the new one. The higher plan of the two stays; limits, price grid and
- * permissions are the new account's.
+ * credit and exits of its own move, and so does the webhook where there is none. The old user stays, without a way to
+ * sign in; what lies in its ledger and audit log is shown through the new one. The higher plan of the two stays; limits,
+ * price grid and permissions are the new account's.
  * @throws AppError MERGE_LIMIT_REACHED when one account would become of too many, or have too many keys
  */
 export async function mergeAccount(
