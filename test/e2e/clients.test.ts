@@ -39,21 +39,23 @@ afterAll(async () => {
 const proxy = (key: string): string => `${key}:x@${server.ready.socksShared}`;
 
 for (const client of PROXY_CLIENTS) {
-  test.concurrent.skipIf(!client.available)(
-    `${client.name}: both ways unchanged, billed to the byte, refused without a good key`,
-    async ({ expect }) => {
-      await using origin = await startOrigin();
-      const { key } = await newCustomer(server, NANO);
-      const answer = await client.exchange(proxy(key), origin.url('/', 'localhost'), BODY);
-      expect(sha1(answer)).toBe(sha1(BODY));
-      await origin.idle();
-      const { up, down } = origin.count();
-      const expected = NANO - (up + down) * PRICE_PER_BYTE.SHARED;
-      await expect.poll(() => balanceOf(server, key), PATIENCE).toBe(expected);
-      await expect(client.exchange(proxy(WRONG_KEY), origin.url('/'), BODY)).rejects.toThrow(client.refused);
-      expect(origin.count()).toEqual({ up, down });
-    },
-  );
+  test
+    .skipIf(!client.available)
+    .concurrent(
+      `${client.name}: both ways unchanged, billed to the byte, refused without a good key`,
+      async ({ expect }) => {
+        await using origin = await startOrigin();
+        const { key } = await newCustomer(server, NANO);
+        const answer = await client.exchange(proxy(key), origin.url('/', 'localhost'), BODY);
+        expect(sha1(answer)).toBe(sha1(BODY));
+        await origin.idle();
+        const { up, down } = origin.count();
+        const expected = NANO - (up + down) * PRICE_PER_BYTE.SHARED;
+        await expect.poll(() => balanceOf(server, key), PATIENCE).toBe(expected);
+        await expect(client.exchange(proxy(WRONG_KEY), origin.url('/'), BODY)).rejects.toThrow(client.refused);
+        expect(origin.count()).toEqual({ up, down });
+      },
+    );
 }
 
 describe.skipIf(!existsSync(NCAT))('ncat', () => {
@@ -84,7 +86,7 @@ const ncatProxy = (type: string, key: string): string[] => {
   return ['--proxy-type', type, '--proxy', server.ready.socksShared, '--proxy-auth', `${key}:x`];
 };
 
-test.concurrent.skipIf(!hasSsh)('ssh through ncat (openssh-server, openssh-client, ncat)', async ({ expect }) => {
+test.skipIf(!hasSsh).concurrent('ssh through ncat (openssh-server, openssh-client, ncat)', async ({ expect }) => {
   await using ssh = await startSshServer();
   const through = (key: string): string => `${NCAT} ${ncatProxy('socks5', key).join(' ')} %h %p`;
   const { key } = await newCustomer(server, NANO);

@@ -239,11 +239,11 @@ export async function untilStalled({ meter }: TestProxy, direction: Direction): 
   }, 'stalled');
 }
 
-/** Sockets that this process has open. Other descriptors may stay: relay workers keep pipes for the next bytes. */
-export function openSockets(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
+/** Sockets that a process has open. Other descriptors may stay: relay workers keep pipes for the next bytes. */
+export function openSockets(pid: number | 'self' = 'self'): number {
+  return readdirSync(`/proc/${pid}/fd`).filter((fd) => {
     try {
-      return readlinkSync(`/proc/self/fd/${fd}`).startsWith('socket:');
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:');
     } catch {
       // The one with which the folder was read.
       return false;

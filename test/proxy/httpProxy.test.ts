@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -13,9 +12,9 @@ import { CATALOGUE, REFUSAL_CODES } from '../../src/errors.ts';
 import { httpAnswers } from '../../src/proxy/httpAnswers.ts';
 import { startOrigin } from '../harness/origin.ts';
 import { createTestMeter } from '../harness/socksMeter.ts';
-import { openSockets, RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
+import { RawClient, startPeer, startProxy, until } from '../harness/socks.ts';
 import { KEY } from '../harness/socksMessages.ts';
-import { freePort, startHttpUpstream } from '../harness/upstreams.ts';
+import { freePort } from '../harness/upstreams.ts';
 
 const run = promisify(execFile);
 const sha1 = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
@@ -301,52 +300,6 @@ print(len(connection.getresponse().read()))
     }
   });
 });
-
-/** Connections of malformed requests; the soak run sets its own number. */
-const MALFORMED = Number(process.env['SOCKS_FUZZ'] ?? 20_000) / 4;
-
-test(`${MALFORMED} malformed requests harm nothing and leave nothing behind`, async () => {
-  await using target = await startPeer((socket) => socket.pipe(socket));
-  await using upstream = await startHttpUpstream();
-  await using proxy = await startProxy({ exits: `direct,http://127.0.0.1:${upstream.port}` });
-  const whole = connectTo(`127.0.0.1:${target.port}`, KEY, 'User-Agent: fuzz', 'Accept: */*');
-  const seed = Math.floor(Math.random() * 2 ** 31);
-  let state = seed;
-  const random = (below: number): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return (state >>> 8) % below;
-  };
-  const malformed = (): Buffer => {
-    const bytes = Buffer.from(random(2) === 0 ? whole : whole.subarray(0, 1 + random(whole.length)));
-    for (let count = random(3); count > 0; count--) bytes[1 + random(bytes.length - 1)] = random(256);
-    return random(8) === 0 ? Buffer.concat([bytes, Buffer.alloc(random(10_000), random(256))]) : bytes;
-  };
-  const one = (): Promise<void> =>
-    new Promise((resolve) => {
-      const socket = connect({ port: proxy.port, host: '127.0.0.1', localAddress: `127.1.${random(200)}.1` });
-      socket.on('error', () => undefined).on('close', () => resolve());
-      socket.on('connect', () => {
-        socket.write(malformed(), () =>
-          setImmediate(() => (random(2) === 0 ? socket.resetAndDestroy() : socket.end())),
-        );
-        socket.resume();
-      });
-    });
-  const before = openSockets();
-  let left = MALFORMED;
-  const worker = async (): Promise<void> => {
-    while (left-- > 0) await one();
-  };
-  await Promise.all(Array.from({ length: 32 }, worker));
-  await until(() => proxy.proxy.stats.connections === 0, `every connection closed (seed ${seed})`);
-  await until(() => target.sockets.size === 0 && upstream.sockets.size === 0, 'every target closed');
-  await until(() => openSockets() <= before, 'every socket closed');
-  expect(proxy.meter.sessions.every(({ closed }) => closed)).toBe(true);
-  expect(proxy.proxy.exits.SHARED.stats.map(({ connections }) => connections)).toEqual([0, 0]);
-  using client = new RawClient(proxy.port);
-  client.send(connectTo(`127.0.0.1:${target.port}`), Buffer.from('still here'));
-  expect((await client.take(OPENED.length + 10)).subarray(-10).toString()).toBe('still here');
-}, 600_000);
 
 describe('curl', () => {
   const curl = async (...options: string[]): Promise<{ stdout: string; stderr: string }> =>

@@ -10,8 +10,8 @@ export interface Child<Command> extends AsyncDisposable {
 
 type Reply = { readonly answer: unknown } | { readonly error: string };
 
-/** Starts `target.ts` or `swarm.ts` in a process of its own: neither takes descriptors or time of the other. */
-export function startChild<Command extends object>(role: 'target' | 'swarm'): Child<Command> {
+/** Starts the file of that name in a process of its own: none takes descriptors or time of the others. */
+export function startChild<Command extends object>(role: 'target' | 'swarm' | 'strangers'): Child<Command> {
   const file = fileURLToPath(new URL(`${role}.ts`, import.meta.url));
   const child = fork(file, [], { execArgv: ['--import', 'tsx'] });
   const gone = once(child, 'exit');

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 
 import { GREETING, login, request } from '../../harness/socksMessages.ts';
+import { addressOf } from './addresses.ts';
 import { serveCommands } from './child.ts';
 
 /** Many clients of one key, from addresses all over 127.0.0.0/8. */
@@ -37,8 +38,6 @@ const HANDSHAKE_ANSWER_BYTES = 14;
 const AT_ONCE = 100;
 const TUNNEL_TIMEOUT_MS = 30_000;
 const MAX_FAULTS = 10;
-/** Addresses in use: few enough to see each of them often, enough not to run out of ports. */
-const ADDRESSES = 2_000;
 
 const tunnels = new Set<Tunnel>();
 const faults: string[] = [];
@@ -115,11 +114,6 @@ class Tunnel {
     }
     this.#onPayload();
   }
-}
-
-function addressOf(index: number): string {
-  const at = index % ADDRESSES;
-  return `127.${1 + (at % 100)}.${Math.floor(at / 250)}.${1 + (at % 250)}`;
 }
 
 let made = 0;
