@@ -91,6 +91,10 @@ export type ErrorCode =
   | 'EMAIL_NOT_VERIFIED'
   /** Another account has this e-mail address. */
   | 'EMAIL_TAKEN'
+  /** The exit is configured: take it out of EXITS_SHARED or EXITS_DEDICATED, or drain it. */
+  | 'EXIT_IS_CONFIGURED'
+  /** A product has at most 1000 exits; remove one first. */
+  | 'EXIT_LIMIT_REACHED'
   /** This credential is not allowed to do that. */
   | 'FORBIDDEN'
   /** The idempotency key was used with another account or amount. */

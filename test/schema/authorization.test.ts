@@ -78,7 +78,8 @@ async function freshTarget(): Promise<{ target: Target; secret: string; release:
   const { no } = new TestMember(services.members, apiKey.id).view;
   const connectionId = encodeNodeId('OpenConnection', `${TEST_INSTANCE}:${no}`);
   const own = { keyId: apiKey.id, userId: user.id, sessionId, connectionId };
-  const target = { ...own, email: user.email ?? '', run: (runs += 1) };
+  const exit = services.exits.name('SHARED', 'direct');
+  const target = { ...own, email: user.email ?? '', exit, run: (runs += 1) };
   return {
     target,
     secret,

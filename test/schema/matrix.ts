@@ -15,6 +15,8 @@ export interface Target {
   readonly userId: bigint;
   readonly sessionId: string;
   readonly email: string;
+  /** Name of an exit that is configured. */
+  readonly exit: string;
   /** Different for every case. */
   readonly run: number;
   /** Global id. */
@@ -47,6 +49,7 @@ export function expectedOf({ document, expected }: Row): Readonly<Record<Caller 
 
 const key = ({ malformed, keyId }: Target): string => malformed ?? encodeNodeId('ApiKey', keyId);
 const session = ({ malformed, sessionId }: Target): string => malformed ?? encodeNodeId('Session', sessionId);
+const exit = ({ malformed, exit: name }: Target): string => malformed ?? encodeNodeId('Exit', name);
 const user = ({ malformed, userId }: Target): string => malformed ?? encodeNodeId('User', userId);
 
 const SIGNED_IN = { anonymous: 'UNAUTHENTICATED', owner: 'OK', key: 'OK', stranger: 'OK', admin: 'OK' } as const;
@@ -177,6 +180,18 @@ export const matrix: Readonly<Record<string, Row>> = {
     () => ({ txHash: `0x${'0'.repeat(64)}` }),
     allOf('NOT_IMPLEMENTED'),
   ),
+  'Query.exits': query('{ exits { label users { id } } }', () => ({}), ADMIN),
+  'Mutation.addExit': mutation(
+    'addExit',
+    (target) => ({ product: 'SHARED', url: `http://exit-${target.run}:1`, userIds: [user(target)] }),
+    ADMIN,
+  ),
+  'Mutation.drainExit': mutation('drainExit', (target) => ({ id: exit(target), drained: true }), ADMIN),
+  'Mutation.assignExit': mutation('assignExit', (target) => ({ id: exit(target), userIds: [user(target)] }), ADMIN),
+  'Mutation.removeExit': mutation('removeExit', (target) => ({ id: exit(target) }), {
+    ...ADMIN,
+    admin: 'EXIT_IS_CONFIGURED',
+  }),
   'Query.users': query('{ users(search: "example") { totalCount edges { node { email } } } }', () => ({}), ADMIN),
   'Query.refusals': query('query ($id: ID) { refusals(userId: $id) { edges { node { count } } } }', byUser, ADMIN),
   'Query.auditLog': query('query ($id: ID) { auditLog(userId: $id) { edges { node { action } } } }', byUser, ADMIN),

@@ -7,6 +7,7 @@ import type { Viewer } from '../../src/context.ts';
 import { sql } from '../../src/database/sql.ts';
 import { listAudit } from '../../src/resolvers/audit/listAudit.ts';
 import { createSession } from '../../src/resolvers/auth/createSession.ts';
+import { assignExit } from '../../src/resolvers/exits/assignExit.ts';
 import { STANDARD_GRID } from '../../src/resolvers/pricing/grids.ts';
 import { encodeNodeId, NODE_TYPES, type NodeType } from '../../src/schema/ids.ts';
 import {
@@ -46,7 +47,9 @@ beforeAll(async () => {
     AuditEntry: audit?.node.id ?? 0n,
     Session: String(decodeJwt(token)['sid']),
     OpenConnection: connectionOf(apiKey.id),
+    Exit: services.exits.name('DEDICATED', 'direct'),
   };
+  await assignExit(accounts.admin.ctx, String(owned.Exit), [user.id]);
 });
 afterAll(() => services[Symbol.asyncDispose]());
 
@@ -68,7 +71,12 @@ function reader({ user, apiKey }: TestAccount): Viewer {
 }
 
 test.each(NODE_TYPES)('%s of somebody else is as absent as one that does not exist, byte for byte', async (type) => {
-  const unknown = { Session: randomUUID(), OpenConnection: `${randomUUID()}:1` }[String(type)] ?? 999_999_999n;
+  const unknownNames: Readonly<Record<string, string>> = {
+    Session: randomUUID(),
+    OpenConnection: `${randomUUID()}:1`,
+    Exit: 'exit-000000000000',
+  };
+  const unknown = unknownNames[type] ?? 999_999_999n;
   const { owner, stranger, admin } = accounts;
   for (const viewer of [stranger.ctx.viewer, reader(stranger), reader(admin)]) {
     const foreign = await load(viewer, type, owned[type]);
@@ -80,6 +88,6 @@ test.each(NODE_TYPES)('%s of somebody else is as absent as one that does not exi
   if (type !== 'PriceGrid')
     for (const viewer of [owner.ctx.viewer, reader(owner)])
       expect(await load(viewer, type, owned[type])).toEqual(there);
-  if (['User', 'PriceGrid', 'AuditEntry'].includes(type))
+  if (['User', 'PriceGrid', 'AuditEntry', 'Exit'].includes(type))
     expect(await load(admin.ctx.viewer, type, owned[type])).toEqual(there);
 });
