@@ -23,11 +23,9 @@ builder.node(OpenConnection, {
     apiKey: t.loadable({ ...KEY_OF_EVENT, description: 'The key that it was opened with.', resolve: keyOfEvent }),
     product: t.expose('product', { type: ProductEnum, description: 'What its traffic is sold as.' }),
     protocol: t.expose('protocol', { type: ProxyProtocolEnum, description: 'How the client speaks to the proxy.' }),
-    exit: t.string({
+    exit: t.exposeString('exit', {
       nullable: true,
       description: 'Where it leaves: a name that stands for the same exit each time. Null until the target is reached.',
-      resolve: ({ exit, product }, _args, { exits }) =>
-        exit === null || product === 'BROWSER' ? null : exits.name(product, exit),
     }),
     target: t.exposeString('target', {
       nullable: true,

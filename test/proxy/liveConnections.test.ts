@@ -40,7 +40,7 @@ test('what is open is shown with its bytes, its exit and its protocol, in the or
     { ...shared, no: 2, product: 'DEDICATED', protocol: 'SOCKS5', bytesUp: 7e4, bytesDown: 7e4, openedAtMs: times[1] },
     { ...shared, no: 3, product: 'SHARED', protocol: 'HTTP', bytesUp: 0, bytesDown: 0, openedAtMs: times[2] },
   ]);
-  expect(times).toEqual(times.toSorted());
+  expect(times).toEqual(times.toSorted((left, right) => left - right));
   expect(times[0]).toBeGreaterThanOrEqual(before);
   expect(times[2]).toBeLessThanOrEqual(Date.now());
   expect([proxy.proxy.connections.count([1n]), proxy.proxy.connections.count([2n])]).toEqual([3, 0]);

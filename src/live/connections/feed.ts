@@ -63,6 +63,9 @@ export class ConnectionFeed {
     }
     const pause = Math.max(0, LOOK_MS - (performance.now() - started));
     // Nobody follows yet while it is being made; a feed that was left is looked at no more.
-    if (this.#followers.size > 0) this.#timer = setTimeout(() => (this.#looking = this.#look()), pause).unref();
+    if (this.#followers.size === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look();
+    }, pause).unref();
   }
 }
