@@ -27,20 +27,22 @@ export const ENDING_SPACING_MS = 50;
 export const ENDING_HORIZON_MS = 2_000;
 
 /** Worth of the first lease of a key, before its speed is known. */
-export const FIRST_LEASE_BYTES = 1 << 20;
+export const FIRST_LEASE_BYTES = 4 << 20;
 /** Least worth of a lease while traffic flows. */
 export const LEAST_LEASE_BYTES = 16 << 10;
 /** A lease is at most worth this much, or half a second at the present rate if that is more. */
 export const MOST_LEASE_BYTES = 64 << 20;
 export const MOST_LEASE_MS = 500;
 /** A lease grows at most this many times from one settlement to the next. */
-export const LEASE_GROWTH = 16;
+export const LEASE_GROWTH = 64;
 /** A lease is at most this part of what is left. */
 export const LEASE_SHARE = 4;
 /** No lease is larger than this many nano-credits (a million credits): sums stay exact in a double. */
 export const MOST_LEASE_NANO = 2 ** 50;
 /** Renewal is asked for when less than this part of the lease is not lent to a connection. */
 export const LOW_WATER = 0.25;
+/** A renewal waits until less than this part of the lease is left unspent, lent or not: calls are few in a second. */
+export const RENEW_SHARE = 4;
 /** What a recalled lease keeps of its present rate. */
 export const RECALLED_KEEP_MS = 175;
 /** A relay in another thread lets go of credit at its next turn; a settlement waits for that at most this long. */

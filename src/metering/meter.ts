@@ -156,6 +156,7 @@ export class KeyMeter extends Division {
     const gained = Number(answer.granted - answer.spent) - this.reserved;
     this.seq = answer.seq;
     this.frozen = undefined;
+    this.pace.renewed(this.#host.now());
     this.reserved += gained;
     this.free += gained;
     if (this.free < 0) this.sweep();
@@ -172,7 +173,7 @@ export class KeyMeter extends Division {
     for (const connection of Array.from(this.waiting)) {
       if (!this.covers(connection.cost)) continue;
       this.waiting.delete(connection);
-      this.pace.resumed(this.#host.now());
+      this.pace.resumed();
       connection.resume();
     }
   }

@@ -36,13 +36,17 @@ export class Pace {
   }
 
   /** Learns from a pass. A lease that ran dry says more about the speed than the time it then waited. */
-  observe({ used, starving }: Demand, now: number): void {
+  observe({ used, spendable, starving }: Demand, now: number): void {
     if (used > 0 || starving) this.#usedAt = now;
-    if (!starving) this.resumed(now);
+    if (!starving) this.dryAt = undefined;
     this.#used += used;
     const sampleMs = now - this.#sampledAt;
-    if (this.dryAt === undefined && sampleMs < MIN_SAMPLE_MS) return;
-    const busyMs = Math.max(1, (this.dryAt ?? now) - this.#sampledAt);
+    // Who waits while others hold most of the lease has not found it dry.
+    const dryAt = spendable < this.#used / DRY_SHARE ? this.dryAt : undefined;
+    // The larger part of a lease tells as much as a long look: a fast client must not run dry to be known as one.
+    const telling = dryAt !== undefined || this.#used > spendable || sampleMs >= MIN_SAMPLE_MS;
+    if (!telling) return;
+    const busyMs = Math.max((dryAt ?? now) - this.#sampledAt, sampleMs / DRY_GAIN, 1);
     this.rate = Math.max(this.#used / busyMs, this.rate * Math.exp(-sampleMs / RATE_MEMORY_MS));
     this.#used = 0;
     this.#sampledAt = now;
@@ -51,16 +55,24 @@ export class Pace {
     this.#target = 0;
   }
 
-  /** Nobody waits any more: the time the lease was dry does not count. */
-  resumed(now: number): void {
-    if (this.dryAt === undefined) return;
-    this.#sampledAt += now - this.dryAt;
+  /** Credit came. Whoever waited for it used none meanwhile: that time says nothing about the speed. */
+  renewed(now: number): void {
+    if (this.dryAt !== undefined) this.#sampledAt = now;
+  }
+
+  /** Nobody waits any more. */
+  resumed(): void {
     this.dryAt = undefined;
   }
 
   /** No use for two beats. */
   idle(now: number): boolean {
     return now - this.#usedAt >= limits.IDLE_RELEASE_MS;
+  }
+
+  /** Nano-credits below which a renewal is worth a call to the ledger. */
+  get renewBelow(): number {
+    return this.#target / limits.RENEW_SHARE;
   }
 
   /** Nano-credits the key should hold, unspent, until its next settlement (ARCHITECTURE.md, "Ledger"). */
@@ -71,7 +83,9 @@ export class Pace {
     const most = Math.max(limits.MOST_LEASE_BYTES * price, limits.MOST_LEASE_MS * this.rate);
     const grown = limits.LEASE_GROWTH * Math.max(this.#target, first / limits.LEASE_GROWTH);
     const share = (this.left + spendable) / limits.LEASE_SHARE;
-    const twice = Math.max(2 * this.rate * this.intervalMs(demand), starving ? first : 0);
+    // A lease that ran dry grows whatever the speed seems to be: its first bytes may have come late.
+    const dry = starving ? Math.max(first, Math.min(grown, limits.MOST_LEASE_BYTES * price)) : 0;
+    const twice = Math.max(2 * this.rate * this.intervalMs(demand), dry);
     this.#target = Math.ceil(Math.max(least, Math.min(twice, most, grown, share, limits.MOST_LEASE_NANO)));
     return this.#target;
   }
@@ -113,7 +127,11 @@ export class Pace {
 }
 
 const SECOND_MS = 1_000;
-/** Shorter samples of a lease that has not run dry say little about the speed. */
+/** Shorter samples of a lease that has not run dry, nor lost its larger part, say little about the speed. */
 const MIN_SAMPLE_MS = 100;
+/** A lease is dry when less than this part of what was used is left. */
+const DRY_SHARE = 4;
+/** The time for which a lease was dry makes the measured rate at most so many times larger. */
+const DRY_GAIN = 16;
 /** A measured rate fades with this time constant. */
 const RATE_MEMORY_MS = 500;

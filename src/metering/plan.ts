@@ -58,9 +58,10 @@ function planTarget(meter: KeyMeter, demand: Demand, now: number, draining: bool
   if (meter.pace.idle(now)) return flowed || spendable > 0 ? 0 : undefined;
   if (!due && !meter.short) return undefined;
   const target = meter.pace.target(demand);
-  if (due || target > spendable) return target;
-  // Enough is lent to connections that are busy; look again a little later.
-  meter.retryAt = now + ENDING_SPACING_MS;
+  if (due || spendable < meter.pace.renewBelow) return target;
+  // Enough is lent to connections that are busy. The ledger may be asked so often only: look again a little later.
+  const soonMs = meter.pace.rate === 0 ? 0 : (spendable - meter.pace.renewBelow) / meter.pace.rate;
+  meter.retryAt = now + Math.min(Math.max(soonMs, COLLECT_MS), ENDING_SPACING_MS);
   return undefined;
 }
 

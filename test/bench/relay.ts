@@ -2,7 +2,7 @@ import { once } from 'node:events';
 
 import { direct, startBareRelay, startFullServer, startInstalled, type Contender } from './relay/contenders.ts';
 import { answerOf, cpuSeconds, forkRole, machine, median, option, spread } from './relay/measure.ts';
-import type { Load, LoadResult } from './relay/roles.ts';
+import type { Load, LoadResult } from './relay/client.ts';
 
 /**
  * Throughput, CPU and connects per second of our server, and of its relay alone, beside a direct connection

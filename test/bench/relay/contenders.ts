@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ADMIN, startServer } from '../../harness/server.ts';
 import { KEY } from '../../harness/socksMessages.ts';
 import { answerOf, forkRole } from './measure.ts';
-import type { Load } from './roles.ts';
+import type { Load } from './client.ts';
 
 /** A running proxy, or none: the direct way. */
 export interface Contender extends AsyncDisposable {

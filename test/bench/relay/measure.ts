@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
-import type { Load, Role } from './roles.ts';
+import type { Load } from './client.ts';
+import type { Role } from './roles.ts';
 
 /** `getconf CLK_TCK` on every Linux that Node runs on. */
 const TICKS_PER_SECOND = 100;
