@@ -1,8 +1,8 @@
+import type { Exits, ExitState } from './context.ts';
 import { sql, type Sql, type Statement } from './database/sql.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { LiveSockets } from './live/websocket.ts';
 import type { Metering } from './metering/metering.ts';
-import type { ExitStats } from './proxy/exits/exit.ts';
 import type { Proxy } from './proxy/server.ts';
 
 // Sums of 64-bit integers are of any size (numeric).
@@ -15,13 +15,14 @@ export interface Gauged {
   readonly db: Sql;
   readonly metering: Metering;
   readonly proxy: Proxy;
+  readonly exits: Exits;
   readonly sockets: LiveSockets;
   /** Result of the last look at the ledger, nano-credits. */
   readonly drift: () => bigint;
 }
 
 /** Registers the metrics of the proxy, the meter, the ledger and the live streams. */
-export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets, drift }: Gauged): void {
+export function registerGauges(metrics: Metrics, { db, metering, proxy, exits, sockets, drift }: Gauged): void {
   const number = numberOf(metrics);
   registerCredit(metrics, { db, drift });
   number('passerelle_proxy_connections', 'Proxy connections open.', () => proxy.stats.connections);
@@ -38,7 +39,7 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets,
   metrics.gauge('passerelle_proxy_refusals', 'Refusals since the start, by code.', ['code'], () =>
     [...proxy.stats.refusals].map(([code, value]) => ({ labels: { code }, value })),
   );
-  registerExits(metrics, proxy);
+  registerExits(metrics, exits);
   number('passerelle_meter_sessions', 'Metered connections open.', () => metering.stats().openSessions);
   number(
     'passerelle_meter_unbilled_bytes',
@@ -62,21 +63,22 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, sockets,
   number('passerelle_live_subscriptions', 'Usage subscriptions open over WebSocket.', () => sockets.counts().lanes);
 }
 
-/** Registers the figures of each exit of each product. */
-function registerExits(metrics: Metrics, { exits }: Proxy): void {
-  const each = (name: `passerelle_${string}`, help: string, figure: (exit: ExitStats) => number): void =>
-    metrics.gauge(name, help, ['product', 'entry', 'exit'], () =>
-      Object.entries(exits).flatMap(([product, pool]) =>
-        // Whoever reads metrics need not know the names that the operator logs in with.
-        pool.stats.map((exit, index) => ({
-          labels: { product, entry: String(index + 1), exit: exit.id.replace(/\/\/.*@/, '//') },
-          value: figure(exit),
-        })),
-      ),
+/**
+ * Registers the figures of each exit of each product. By name: anybody may read metrics, and only the operator is to
+ * know what is behind an exit (`exits` in GraphQL says it).
+ */
+function registerExits(metrics: Metrics, exits: Exits): void {
+  const each = (name: `passerelle_${string}`, help: string, figure: (exit: ExitState) => number): void =>
+    metrics.gauge(name, help, ['product', 'exit', 'kind'], () =>
+      exits.list().map((exit) => ({
+        labels: { product: exit.product, exit: exit.name, kind: exit.kind },
+        value: figure(exit),
+      })),
     );
   each('passerelle_exit_connections', 'Connections open through an exit.', ({ connections }) => connections);
   each('passerelle_exit_opened', 'Connections opened through an exit since the start.', ({ opened }) => opened);
   each('passerelle_exit_failures', 'Failures of an exit since the start.', ({ failures }) => failures);
+  each('passerelle_exit_drained', '1 while an exit takes no new connections.', ({ drained }) => Number(drained));
   each('passerelle_exit_healthy', '1 while an exit is not in quarantine.', ({ state }) => Number(state === 'HEALTHY'));
 }
 

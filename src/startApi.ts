@@ -43,7 +43,7 @@ export async function startApi(
   });
   const sockets = createLiveSockets({ executor, live, log });
   let drift = 0n;
-  registerGauges(metrics, { db, ...parts, sockets, drift: () => drift });
+  registerGauges(metrics, { db, ...parts, exits: services.exits, sockets, drift: () => drift });
   const jobs = startJobs([...LEDGER_JOBS, ...FORGETTING_JOBS], {
     db,
     log,

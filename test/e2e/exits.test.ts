@@ -79,16 +79,20 @@ test('dedicated exits fail over, and the bill is what the origin counted', async
   expect(await ledgerCheck(server)).toEqual({ drift: '0', violations: [] });
 });
 
-test('the operator sees the exits in metrics and logs, without names and passwords', async () => {
-  const metrics = await (await fetch(`${server.ready.http}/metrics`)).text();
-  const away = 'product="DEDICATED",entry="1",exit="http://127.0.0.1:1"';
-  expect(metrics).toContain(`passerelle_exit_opened{${away}} 0`);
-  expect(metrics).toMatch(
-    new RegExp(`passerelle_exit_opened\\{product="DEDICATED",entry="2",exit="http://localhost:${upstream.port}"\\} 4`),
+test('the operator sees the exits and their figures; metrics, which anybody may read, tell names alone', async () => {
+  const query = '{ exits(product: DEDICATED) { name label opened failures lastError { detail } } }';
+  const answer = await server.graphql<{ exits: { name: string; label: string; opened: number; failures: number }[] }>(
+    query,
   );
-  const failures = Number(/passerelle_exit_failures\{product="DEDICATED",entry="1"[^}]*\} (\d+)/.exec(metrics)?.[1]);
-  expect(failures).toBeGreaterThan(0);
-  expect(metrics + server.logs).not.toContain(PASSWORD);
+  const [away, there] = answer.data?.exits ?? [];
+  expect(away).toMatchObject({ label: 'http://gone@127.0.0.1:1', opened: 0 });
+  expect(away?.failures).toBeGreaterThan(0);
+  expect(there).toMatchObject({ label: `http://user@localhost:${upstream.port}`, opened: 4, failures: 0 });
+  const metrics = await (await fetch(`${server.ready.http}/metrics`)).text();
+  expect(metrics).toContain(`passerelle_exit_opened{product="DEDICATED",exit="${there?.name}",kind="HTTP"} 4\n`);
+  expect(metrics).toContain(`passerelle_exit_failures{product="DEDICATED",exit="${away?.name}",kind="HTTP"} `);
+  expect(metrics).not.toMatch(/localhost|127\.0\.0|gone@/);
+  expect(JSON.stringify(answer) + metrics + server.logs).not.toContain(PASSWORD);
 });
 
 test('why it was refused: the status, and the reason on the key', async () => {
