@@ -37,6 +37,7 @@ interface TestProxyOptions {
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
   readonly watchKey?: ProxyOptions['watchKey'];
+  readonly departed?: ProxyOptions['departed'];
   /** Comma list, as in EXITS_SHARED; of both products. */
   readonly exits?: string;
   readonly ports?: Partial<ProxyOptions['ports']>;
@@ -74,6 +75,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       if (message !== undefined) messages.push(message);
     },
     ...(options.watchKey !== undefined && { watchKey: options.watchKey }),
+    ...(options.departed !== undefined && { departed: options.departed }),
     exits: { SHARED: exits, DEDICATED: exits },
     resolveUpstream: createFence({ allow: ['0.0.0.0/0', '::/0'], own: () => own }).resolve,
     fence: createFence({ allow: ['127.0.0.0/8', '::1/128'], own: () => own, ...options.fence }),

@@ -7,6 +7,7 @@ import { ConnectionView } from '../../src/proxy/connectionView.ts';
 import { KeyMembers } from '../../src/proxy/keyMembers.ts';
 import { openTunnel, RawClient, startPeer, startProxy, until, type TestProxy } from '../harness/socks.ts';
 import { KEY } from '../harness/socksMessages.ts';
+import { startUdpPeer, UdpClient } from './udp/fixture.ts';
 
 const echo = (): ReturnType<typeof startPeer> => startPeer((socket) => socket.pipe(socket));
 
@@ -99,6 +100,21 @@ test('closing one resets both of its ends at once, and harms no other', async ()
   expect([proxy.meter.spent('up'), proxy.meter.spent('down')]).toEqual([15, 15]);
   // It gives its place free, once.
   expect(connections.count([1n])).toBe(1);
+});
+
+test('an association is shown with all its datagrams and closed like the rest; of its exit what customers may know', async () => {
+  await using target = await startUdpPeer();
+  await using proxy = await startProxy({ departed: (product, { keyId }, exit) => `${exit} of ${keyId}, ${product}` });
+  await using client = await UdpClient.open(proxy.port);
+  client.send(Buffer.alloc(100), target.port);
+  await client.receive();
+  await shows(proxy, [100, 100]);
+  const [association] = list(proxy);
+  expect(association).toMatchObject({ protocol: 'UDP', exit: 'direct of 1, SHARED', target: null });
+  expect(proxy.proxy.connections.close([1n], association?.no ?? 0)).toEqual(association);
+  await client.control.over;
+  await until(() => proxy.proxy.stats.connections === 0, 'closed');
+  expect([proxy.meter.spent('up'), proxy.meter.spent('down'), list(proxy)]).toEqual([100, 100, []]);
 });
 
 /** A connection of which nothing is left but what is shown. */

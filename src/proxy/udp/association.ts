@@ -58,6 +58,7 @@ export class Association {
   #departure: Departure | undefined;
   #forbade = false;
   #over = false;
+  #exit: string | undefined;
 
   constructor(plan: AssociationPlan) {
     const { house, session } = plan;
@@ -96,9 +97,9 @@ export class Association {
     return this.#plan.session;
   }
 
-  /** Id of its exit, once it has begun. */
+  /** What its owner is told of the exit, once it has begun. */
   get exit(): string | undefined {
-    return this.#departure?.exit;
+    return this.#exit;
   }
 
   /**
@@ -153,6 +154,8 @@ export class Association {
     else {
       this.#outward = opened;
       this.#departure = passage.opened();
+      const { house, client, session } = this.#plan;
+      this.#exit = house.departed(client.product, session, this.#departure.exit);
     }
     return true;
   }
