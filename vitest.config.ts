@@ -7,10 +7,10 @@ const require = createRequire(import.meta.url);
 /** Of the fast relay alone. */
 const FAST = 'test/proxy/fast/**';
 /** Of the portable relay alone, or of parts that no relay takes part in. */
-const NOT_FAST = ['keepAlive', 'socks5', 'keyWatches'].map((name) => `test/proxy/${name}.test.ts`);
+const NOT_FAST = ['keepAlive', 'socks5', 'keyWatches', 'udp/datagram'].map((name) => `test/proxy/${name}.test.ts`);
 
 /** Of whole servers, which take the fast relay where they can, those in which the relay has a part: once more on the other one. */
-const WHOLE = ['restrictions', 'refusals', 'exits', 'cutOff', 'clients', 'malformed', 'connections'].map(
+const WHOLE = ['restrictions', 'refusals', 'exits', 'cutOff', 'clients', 'malformed', 'connections', 'udp'].map(
   (name) => `test/e2e/${name}.test.ts`,
 );
 
