@@ -163,8 +163,9 @@ function proxyAnswer(outcome: Cached | Refused, clientAddress: string, product: 
   return denial === undefined ? proxy : { key: proxy.key, denial };
 }
 
+/** What is no key at all counts together: a client could otherwise have counters made without end, one for each name. */
 function subjectOf(secret: string): string {
-  return secret.slice(0, PREFIX_LENGTH);
+  return KEY.test(secret) ? secret.slice(0, PREFIX_LENGTH) : '';
 }
 
 /** Asks the database, unless this client has failed too often with keys of that prefix. */

@@ -106,6 +106,19 @@ test('the 11th failure with one prefix is throttled, for that address and prefix
   auth.close();
 });
 
+test('names that are no keys at all count together for their address, and keep no key out', async () => {
+  const { secret } = await makeAccount(services);
+  const { auth, activity } = open();
+  const from = address();
+  for (let failures = 0; failures < 10; failures += 1) {
+    expect(await auth.proxyKey(`name-${failures}`, from, 'SHARED')).toEqual({ refusal: 'KEY_UNKNOWN' });
+  }
+  expect(await auth.proxyKey('another', from, 'SHARED')).toEqual({ refusal: 'THROTTLED', retryAfterSeconds: 900 });
+  expect(await auth.proxyKey(secret, from, 'SHARED')).toHaveProperty('key');
+  await activity.close();
+  auth.close();
+});
+
 test.each(['', 'x', 'lpf_', `lpf_${'G'.repeat(32)}`, `lpf_${'a'.repeat(33)}`, 'é'.repeat(255)])(
   'the username %j is no key',
   async (username) => {
