@@ -35,6 +35,8 @@ export abstract class Division implements Lender {
   readonly #lent = new Set<Connection>();
   /** Those of them whose credit is on its way back. */
   readonly #returning = new Set<Connection>();
+  /** Connections that were looked at for credit and kept theirs, less what was asked for since. */
+  #inVain = 0;
 
   constructor(host: DivisionHost, keyId: bigint, accountId: bigint) {
     this.#host = host;
@@ -112,6 +114,7 @@ export abstract class Division implements Lender {
    */
   drain(): number {
     const before = this.tally.amount;
+    this.#inVain = 0;
     for (const connection of this.#moved) {
       const { used, unsettled } = this.#drainOne(connection);
       if (used) continue;
@@ -149,8 +152,13 @@ export abstract class Division implements Lender {
   #collect(needy?: Connection): void {
     // What is on its way already may be enough.
     if (this.returning) return;
+    // A look at many who keep theirs is made good by as many who ask: the cost of each stays the same.
+    this.#inVain -= LOOKS_PER_ASKING;
+    if (this.#inVain > 0) return;
+    this.#inVain = 0;
     for (const connection of this.#lent) {
-      if (connection !== needy && !connection.fresh) this.#reclaim(connection);
+      if (connection === needy || connection.fresh) this.#inVain += 1;
+      else this.#reclaim(connection);
     }
   }
 
@@ -197,6 +205,9 @@ function pieceBytes(last: number, affordable: number): number {
   const doubled = Math.min(Math.max(2 * last, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
   return Math.min(doubled, Math.floor(affordable / PIECES_AT_LEAST));
 }
+
+/** Connections that may be looked at for each that asks for credit, on average. */
+const LOOKS_PER_ASKING = 64;
 
 /** A lease is lent in at least so many pieces, so that it runs low before it runs dry. */
 const PIECES_AT_LEAST = 4;

@@ -1,7 +1,11 @@
 import type { RefusalCode } from '../errors.ts';
 import type { TickAnswer, TickLine, TickRequest } from '../resolvers/ledger/types.ts';
+import { PRICE_PER_BYTE } from '../units.ts';
 import { Division, type DivisionHost } from './division.ts';
 import { Pace } from './pace.ts';
+
+/** Nano-credits of the cheapest byte. */
+const LEAST_PRICE = Math.min(...Object.values(PRICE_PER_BYTE).map(Number));
 
 /** A connection that waits for its first credit. */
 export interface Opener {
@@ -91,7 +95,7 @@ export class KeyMeter extends Division {
   }
 
   protected override credited(): void {
-    this.serve();
+    if (!this.withheld) this.serve();
     this.changed();
   }
 
@@ -165,16 +169,25 @@ export class KeyMeter extends Division {
 
   /** Lets those go on who wait, as far as the credit goes. */
   serve(): void {
-    for (const opener of Array.from(this.openers)) {
-      if (!this.covers(opener.price)) continue;
+    for (const opener of this.#servable(this.openers, ({ price }) => price)) {
       this.openers.delete(opener);
       opener.admit();
     }
-    for (const connection of Array.from(this.waiting)) {
-      if (!this.covers(connection.cost)) continue;
+    for (const connection of this.#servable(this.waiting, ({ cost }) => cost)) {
       this.waiting.delete(connection);
       this.pace.resumed();
       connection.resume();
+    }
+  }
+
+  /** Those who are covered when their turn comes, but not who joins meanwhile. With nothing left nobody is looked at. */
+  *#servable<Waiting>(list: ReadonlySet<Waiting>, costOf: (each: Waiting) => number): Generator<Waiting, void> {
+    let left = list.size;
+    for (const each of list) {
+      if (this.covers(costOf(each))) yield each;
+      else if (this.free < LEAST_PRICE) return;
+      left -= 1;
+      if (left <= 0) return;
     }
   }
 
