@@ -56,7 +56,7 @@ export class Connection implements MeterSession {
   #handlers: SessionHandlers | undefined;
   #billed: Billed | undefined;
   /** What entered the bill before anybody followed: another thread relays before this one has heard of it. */
-  #untold = { hour: 0, up: 0, down: 0 };
+  #untold: { readonly hour: number; readonly up: number; readonly down: number } | undefined;
   #ended: RefusalCode | undefined;
   #closed = false;
   /** Bytes by which `granted` was lowered, which the thread that spends has not acknowledged. */
@@ -128,15 +128,15 @@ export class Connection implements MeterSession {
 
   follow(billed: Billed): void {
     this.#billed = billed;
-    const { hour, up, down } = this.#untold;
-    if (hour > 0) billed(hour, up, down);
+    if (this.#untold !== undefined) billed(this.#untold.hour, this.#untold.up, this.#untold.down);
+    this.#untold = undefined;
   }
 
   /** These bytes entered the bill. */
   tell(hour: number, up: number, down: number): void {
     if (this.#billed !== undefined) return this.#billed(hour, up, down);
-    const { up: upBefore, down: downBefore } = this.#untold;
-    this.#untold = { hour, up: upBefore + up, down: downBefore + down };
+    const before = this.#untold;
+    this.#untold = { hour, up: (before?.up ?? 0) + up, down: (before?.down ?? 0) + down };
   }
 
   close(): void {

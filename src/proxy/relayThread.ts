@@ -9,6 +9,9 @@ const RING = Buffer.from(BigUint64Array.of(1n).buffer);
 /** Compiles sources on the way: a development dependency. */
 const TSX = 'tsx/esm/api';
 
+/** A worker makes few objects that live short: more room for them would be memory that nobody uses. */
+const YOUNG_GENERATION_MB = 4;
+
 /** What a relay worker tells. */
 export interface ThreadListeners {
   readonly reported: (report: Report) => void;
@@ -75,7 +78,8 @@ export class RelayThread {
 
 /** The worker's code: compiled it lies beside this file, else it is a source that tsx compiles (tests, `npm run dev`). */
 function spawn(workerData: WorkerStart, source = new URL('./relay/fast/worker.ts', import.meta.url)): Worker {
-  const options = { workerData, execArgv: [], name: 'relay' };
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
+  const options = { workerData, execArgv: [], name: 'relay', resourceLimits };
   const compiled = import.meta.url.endsWith('.js') ? new URL(source.href.replace(/\.ts$/, '.js')) : source;
   if (compiled.href.endsWith('.js')) return new Worker(compiled, options);
   const [loader, file] = [TSX, source.href].map((specifier) => JSON.stringify(specifier));

@@ -1,12 +1,12 @@
 import type { RefusalCode } from '../errors.ts';
 import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
-import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
+import type { AuthenticatedKey, Direction, MeterSession, SessionHandlers } from '../metering/session.ts';
 import type { ProxyProtocol } from '../openConnection.ts';
 import { clear } from './clearance.ts';
 import { ConnectionView } from './connectionView.ts';
 import type { Authentication } from './handshake.ts';
 import type { Setback } from './exits/exit.ts';
-import type { JourneyFailure } from './exits/journey.ts';
+import type { Departure, JourneyFailure } from './exits/journey.ts';
 import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
 import type { Refusal, Verdict } from './answers.ts';
 import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
@@ -35,16 +35,18 @@ export interface Visitor {
 }
 
 /** The main thread's part of a connection whose sockets are in a relay worker: key, credit, name. */
-export class RemoteConnection implements Member {
+export class RemoteConnection implements Member, SessionHandlers {
   readonly product: ProxyProduct;
   key: AuthenticatedKey | undefined;
   readonly view = new ConnectionView();
   readonly #remote: Remote;
   readonly #id: number;
   readonly clientAddress: string;
-  #flags: UsernameFlags = {};
+  #flags: UsernameFlags | undefined;
   #session: MeterSession | undefined;
+  /** Until it is open; then `#departure`: there are many idle connections. */
   #journey: RemoteJourney | undefined;
+  #departure: Departure | undefined;
   #association: Association | undefined;
   #cut: RefusalCode | undefined;
   #denial: Denial | undefined;
@@ -86,9 +88,10 @@ export class RemoteConnection implements Member {
 
   /** The worker relays: the attempt succeeded. */
   opened(): void {
-    const exit = this.#journey?.opened();
-    if (exit === undefined || this.#session === undefined) return;
-    this.view.exit = this.#remote.house.departed(this.product, this.#session, exit);
+    this.#departure = this.#journey?.opened();
+    this.#journey = undefined;
+    if (this.#departure === undefined || this.#session === undefined) return;
+    this.view.exit = this.#remote.house.departed(this.product, this.#session, this.#departure.exit);
   }
 
   /** The attempt failed; the worker asks what else there is. */
@@ -106,10 +109,28 @@ export class RemoteConnection implements Member {
     this.#session?.acknowledged();
   }
 
+  granted(): void {
+    this.want(1);
+  }
+
+  ended(reason: RefusalCode): void {
+    this.#cut ??= reason;
+    this.abort();
+  }
+
+  lowered(): void {
+    this.#remote.order(['LOWERED', this.#id]);
+  }
+
+  unaccepted(direction: Direction): number {
+    return this.#session === undefined ? 0 : unaccepted(this.#session, direction);
+  }
+
   /** The worker has closed both sides, or is gone itself. @returns bytes read and never delivered */
   closed(): number {
     this.#gone = true;
-    this.#journey?.closed();
+    this.#journey?.abandoned();
+    this.#departure?.closed();
     this.#association?.end();
     const lost = this.#session === undefined ? 0 : giveBack(this.#session);
     this.#closeSession();
@@ -164,7 +185,7 @@ export class RemoteConnection implements Member {
 
   async #associate(key: AuthenticatedKey, wish: Pick<AssociationWish, 'named' | 'local'>): Promise<void> {
     const { house, room } = this.#remote;
-    const known = { key, client: this, denial: this.#denial, stickySession: this.#flags.session };
+    const known = { key, client: this, denial: this.#denial, stickySession: this.#flags?.session };
     const opened = await associate(house, { ...wish, ...known, room, ended: () => this.abort() });
     if (!(opened instanceof Association)) return this.#refuse(opened);
     if (this.#gone) return opened.end();
@@ -183,11 +204,11 @@ export class RemoteConnection implements Member {
     if (this.#gone) return session.close();
     this.#session = session;
     this.view.bound(session, host, port);
-    this.#attach(session);
+    session.attach(this);
     // The first piece goes along, so that the first bytes do not have to ask.
     session.request(0);
     const { accountId, keyId } = key;
-    const traveller = { accountId, keyId, session: this.#flags.session };
+    const traveller = { accountId, keyId, session: this.#flags?.session };
     const journey = house.journey(product, { traveller, addresses, port, timeoutMs: CONNECT_TIMEOUT_MS });
     this.#journey = new RemoteJourney(journey, house.resolveUpstream, {
       dial: (attempt) => this.#dial(session, attempt),
@@ -225,17 +246,5 @@ export class RemoteConnection implements Member {
   #closeSession(): void {
     this.#session?.close();
     this.#session = undefined;
-  }
-
-  #attach(session: MeterSession): void {
-    session.attach({
-      granted: () => this.want(1),
-      ended: (reason) => {
-        this.#cut ??= reason;
-        this.abort();
-      },
-      lowered: () => this.#remote.order(['LOWERED', this.#id]),
-      unaccepted: (direction) => unaccepted(session, direction),
-    });
   }
 }

@@ -16,13 +16,12 @@ export interface Voyager {
   failed(error: unknown): void;
 }
 
-/** Leads a connection out whose sockets are in a relay worker. */
+/** Leads a connection out whose sockets are in a relay worker, until it is open or nothing is left to try. */
 export class RemoteJourney {
   readonly #journey: Journey;
   readonly #resolve: House['resolveUpstream'];
   readonly #voyager: Voyager;
-  #departure: Departure | undefined;
-  /** Nothing is under way: it was given up, or the client has gone. */
+  /** Nothing is under way: it is open or was given up, or the client has gone. */
   #over = false;
 
   constructor(journey: Journey, resolve: House['resolveUpstream'], voyager: Voyager) {
@@ -44,10 +43,9 @@ export class RemoteJourney {
     }
   }
 
-  /** @returns id of the exit */
-  opened(): string {
-    this.#departure = this.#journey.opened();
-    return this.#departure.exit;
+  opened(): Departure {
+    this.#over = true;
+    return this.#journey.opened();
   }
 
   failed(setback: Setback): void {
@@ -55,10 +53,9 @@ export class RemoteJourney {
     this.next();
   }
 
-  /** The connection is over, whether it was open or not. */
-  closed(): void {
-    this.#departure?.closed();
-    if (this.#departure === undefined && !this.#over) this.#journey.abandoned();
+  /** The client has gone before it was open. */
+  abandoned(): void {
+    if (!this.#over) this.#journey.abandoned();
     this.#over = true;
   }
 
