@@ -10,9 +10,17 @@ const FAST = 'test/proxy/fast/**';
 const NOT_FAST = ['keepAlive', 'socks5', 'keyWatches', 'udp/datagram'].map((name) => `test/proxy/${name}.test.ts`);
 
 /** Of whole servers, which take the fast relay where they can, those in which the relay has a part: once more on the other one. */
-const WHOLE = ['restrictions', 'refusals', 'exits', 'cutOff', 'clients', 'malformed', 'connections', 'udp'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-);
+const WHOLE = [
+  'restrictions',
+  'refusals',
+  'exits',
+  'cutOff',
+  'clients',
+  'malformed',
+  'connections',
+  'udp',
+  'openConnections',
+].map((name) => `test/e2e/${name}.test.ts`);
 
 export default defineConfig({
   resolve: {

@@ -60,7 +60,7 @@ test(
         `sockets ${sockets}, then ${openSockets(server.pid)}`,
     );
     expect(growth).toBeLessThan(NOISE_BYTES);
-    expect(await gauges('proxy_crashes')).toEqual([0]);
+    expect(await gauges('proxy_crashes')).toEqual([{ name: 'proxy_crashes', value: 0 }]);
     expect(server.logs).not.toMatch(/"level":[56]0/);
     expect(await ledgerCheck(server)).toEqual({ drift: '0', violations: [] });
     for (const proxy of [server.ready.socksShared, server.ready.socksDedicated]) {
@@ -81,18 +81,19 @@ function attack(key: string, connections: number, seed: number): Promise<Strange
 
 /** Until nothing of what came is open, on any side. */
 async function untilIdle(): Promise<void> {
-  const open = '(?:proxy_(?:connections|handshakes|tunnels)|exit_connections|meter_(?:sessions|unbilled_bytes))';
-  const sum = async (): Promise<number> =>
-    (await gauges(open)).reduce((total, value) => total + value, target.sockets.size + upstream.sockets.size);
-  await expect.poll(sum, PATIENCE).toBe(0);
+  const names = '(?:proxy_(?:connections|handshakes|tunnels)|exit_connections|meter_(?:sessions|unbilled_bytes))';
+  const open = async (): Promise<string[]> => {
+    const here = (await gauges(names)).filter(({ value }) => value !== 0).map(({ name, value }) => `${name} ${value}`);
+    return [...here, ...(target.sockets.size + upstream.sockets.size === 0 ? [] : ['targets'])];
+  };
+  await expect.poll(open, PATIENCE).toEqual([]);
 }
 
-/** Values of the gauges whose names match, over all their labels. */
-async function gauges(names: string): Promise<number[]> {
+/** The gauges whose names match. */
+async function gauges(names: string): Promise<{ name: string; value: number }[]> {
   const { body } = await server.rest<string>('GET', '/metrics');
-  return Array.from(body.matchAll(new RegExp(`^passerelle_${names}(?:\\{[^}]*\\})? (.+)$`, 'gm')), ([, value]) =>
-    Number(value),
-  );
+  const lines = body.matchAll(new RegExp(`^passerelle_(${names}(?:\\{[^}]*\\})?) (.+)$`, 'gm'));
+  return Array.from(lines, ([, name = '', value]) => ({ name, value: Number(value) }));
 }
 
 function residentBytes(): number {

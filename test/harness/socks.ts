@@ -126,8 +126,8 @@ export async function startPeer(serve: (socket: Socket) => void, host = '127.0.0
   };
 }
 
-/** A client socket that keeps all it receives until it is asked for. */
-export class RawClient implements Disposable {
+/** A socket that keeps all it receives until it is asked for. */
+export class RawSocket implements Disposable {
   readonly socket: Socket;
   /** Bytes received so far, the proxy's answers included. */
   total = 0;
@@ -143,8 +143,8 @@ export class RawClient implements Disposable {
   #ended = false;
   #changed: () => void = () => undefined;
 
-  constructor(port: number, host = '127.0.0.1') {
-    this.socket = connect({ port, host, allowHalfOpen: true });
+  constructor(socket: Socket) {
+    this.socket = socket;
     this.socket.on('error', () => undefined);
     this.over = new Promise((resolve) => {
       this.socket.on('end', resolve);
@@ -199,6 +199,13 @@ export class RawClient implements Disposable {
 
   #change(): Promise<void> {
     return new Promise((resolve) => (this.#changed = resolve));
+  }
+}
+
+/** A client that may end its side before the other one. */
+export class RawClient extends RawSocket {
+  constructor(port: number, host = '127.0.0.1') {
+    super(connect({ port, host, allowHalfOpen: true }));
   }
 }
 
