@@ -196,7 +196,6 @@ export class RemoteConnection implements Member, SessionHandlers {
   }
 
   async #serve(key: AuthenticatedKey, host: string, port: number): Promise<void> {
-    const { product } = this;
     const { house } = this.#remote;
     const cleared = await clear(house, { key, client: this, denial: this.#denial, host, port });
     if (!('session' in cleared)) return this.#refuse(cleared);
@@ -209,7 +208,7 @@ export class RemoteConnection implements Member, SessionHandlers {
     session.request(0);
     const { accountId, keyId } = key;
     const traveller = { accountId, keyId, session: this.#flags?.session };
-    const journey = house.journey(product, { traveller, addresses, port, timeoutMs: CONNECT_TIMEOUT_MS });
+    const journey = house.journey(this.product, { traveller, addresses, port, timeoutMs: CONNECT_TIMEOUT_MS });
     this.#journey = new RemoteJourney(journey, house.resolveUpstream, {
       dial: (attempt) => this.#dial(session, attempt),
       stranded: (failure) => this.#stranded(failure, keyId),
@@ -230,8 +229,7 @@ export class RemoteConnection implements Member, SessionHandlers {
   }
 
   #fail(error: unknown): void {
-    const { product } = this;
-    this.#remote.house.log.error({ err: error, product }, 'a proxied connection failed');
+    this.#remote.house.log.error({ err: error, product: this.product }, 'a proxied connection failed');
     this.abort();
   }
 

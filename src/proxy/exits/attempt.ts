@@ -18,6 +18,11 @@ export function beginUpstream({ kind, login }: UpstreamSpec, address: string, po
   return kind === 'SOCKS5' ? new SocksHandshake(request) : new ConnectHandshake(request);
 }
 
+/** To be led on a connection to a SOCKS5 proxy that is to relay datagrams. Where they will come from is not known yet. */
+export function beginAssociation({ login }: UpstreamSpec): SocksHandshake {
+  return new SocksHandshake({ login, address: '0.0.0.0', port: 0 }, 'UDP_ASSOCIATE');
+}
+
 /** The target, dialled from this machine, was not reached. */
 export function targetSetback(failure: DialFailure): Setback {
   return { failure, blame: BLAME[failure], detail: `connecting to the target: ${failure}` };

@@ -4,6 +4,7 @@ import { DialError, type DialFailure, type Peer, type Relay } from '../relay/rel
 import { beginUpstream, isUpstream, targetSetback, upstreamSetback } from './attempt.ts';
 import type { ExitSpec, UpstreamSpec } from './config.ts';
 import type { Setback } from './exit.ts';
+import type { UpstreamHandshake } from './upstream.ts';
 import type { Attempt, Departure, Journey, JourneyFailure } from './journey.ts';
 
 /** Addresses of an upstream proxy that are tried for one connection. */
@@ -43,7 +44,8 @@ export async function depart<Endpoint>(journey: Journey, means: Means<Endpoint>)
   }
 }
 
-type Tried<Endpoint> = { readonly endpoint: Endpoint } | { readonly setback: Setback };
+/** What came of one attempt. */
+export type Tried<Endpoint> = { readonly endpoint: Endpoint } | { readonly setback: Setback };
 
 function attemptOnce<Endpoint>(attempt: Attempt, means: Means<Endpoint>): Promise<Tried<Endpoint>> {
   const { spec } = attempt;
@@ -64,9 +66,19 @@ async function fromHere<Endpoint>(
   }
 }
 
-async function throughUpstream<Endpoint>(
+function throughUpstream<Endpoint>(
   spec: UpstreamSpec,
   { address, port, timeoutMs }: Attempt,
+  means: Means<Endpoint>,
+): Promise<Tried<Endpoint>> {
+  return enterUpstream(spec, beginUpstream(spec, address, port), timeoutMs, means);
+}
+
+/** Dials an upstream proxy and leads a handshake with it, all within a time. */
+export async function enterUpstream<Endpoint>(
+  spec: UpstreamSpec,
+  handshake: UpstreamHandshake,
+  timeoutMs: number,
   means: Means<Endpoint>,
 ): Promise<Tried<Endpoint>> {
   const deadline = performance.now() + timeoutMs;
@@ -75,7 +87,7 @@ async function throughUpstream<Endpoint>(
     return { setback: upstreamSetback(`the upstream proxy has no address: ${resolved.failure}`) };
   const reached = await reachUpstream(resolved.addresses, spec.port, deadline, means);
   if ('setback' in reached) return reached;
-  const setback = await means.relay.negotiate(reached.endpoint, beginUpstream(spec, address, port), {
+  const setback = await means.relay.negotiate(reached.endpoint, handshake, {
     timeoutMs: Math.max(1, deadline - performance.now()),
     abandonment: means.abandonment,
   });

@@ -82,7 +82,7 @@ export class Exit {
 
   /** Whether it can carry datagrams: HTTP proxies cannot. */
   get carriesDatagrams(): boolean {
-    return this.spec.kind === 'DIRECT' || this.spec.kind === 'BIND';
+    return this.spec.kind !== 'HTTP';
   }
 
   /** An association leaves through it. That says nothing about its health, nor how long it takes. */

@@ -1,5 +1,5 @@
 import type { ExitSpec } from './config.ts';
-import type { Exit } from './exit.ts';
+import type { Exit, Setback } from './exit.ts';
 import type { Departure } from './journey.ts';
 import type { ExitPool, Traveller } from './pool.ts';
 
@@ -40,11 +40,11 @@ export class Passage {
     return { exit: exit.spec.label, closed: () => exit.closed() };
   }
 
-  /** It does not do its work. @param detail for the operator; no credentials */
-  failed(detail: string): void {
+  /** It came to nothing. Held against the exit only when it does not do its work for connections either. */
+  failed({ blame, detail }: Pick<Setback, 'blame' | 'detail'>): void {
     const exit = this.#exit;
     if (exit === undefined) throw new Error('failed without an exit');
-    exit.failed(this.#now(), false, detail);
+    if (blame === 'EXIT') exit.failed(this.#now(), false, detail);
     this.#tried.add(exit);
   }
 

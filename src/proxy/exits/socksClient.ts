@@ -1,6 +1,5 @@
-import { parseAddress } from '../../addresses.ts';
 import type { DialFailure } from '../relay/relay.ts';
-import { REPLIES } from '../socks5.ts';
+import { COMMANDS, decodeTarget, encodePeer, REPLIES, type Target } from '../socks5.ts';
 import type { Blame, Setback } from './exit.ts';
 import type { UpstreamHandshake, UpstreamMove, UpstreamRequest } from './upstream.ts';
 
@@ -8,7 +7,6 @@ const VERSION = 5;
 const AUTH_VERSION = 1;
 const NO_AUTHENTICATION = 0;
 const PASSWORD = 2;
-const CONNECT = 1;
 const IPV4 = 1;
 const DOMAIN = 3;
 const IPV6 = 4;
@@ -31,14 +29,20 @@ const FAILURES: Readonly<Record<number, readonly [DialFailure, Blame]>> = {
 type Stage = 'METHOD' | 'LOGIN' | 'REPLY';
 type Read = { readonly message: UpstreamMove; readonly length: number } | undefined;
 
-/** CONNECT as a client of a SOCKS5 proxy (RFC 1928), with username and password where it asks for them (RFC 1929). */
+/**
+ * A request of a client of a SOCKS5 proxy (RFC 1928), with username and password where the proxy asks for them
+ * (RFC 1929): CONNECT, or UDP ASSOCIATE, of which address and port say where the datagrams will come from.
+ */
 export class SocksHandshake implements UpstreamHandshake {
   readonly hello: Uint8Array;
   readonly #request: UpstreamRequest;
+  readonly #command: 'CONNECT' | 'UDP_ASSOCIATE';
   #stage: Stage = 'METHOD';
+  #bound: Target | undefined;
 
-  constructor(request: UpstreamRequest) {
+  constructor(request: UpstreamRequest, command: 'CONNECT' | 'UDP_ASSOCIATE' = 'CONNECT') {
     this.#request = request;
+    this.#command = command;
     this.hello =
       request.login === undefined
         ? Uint8Array.of(VERSION, 1, NO_AUTHENTICATION)
@@ -47,7 +51,14 @@ export class SocksHandshake implements UpstreamHandshake {
 
   read(bytes: Buffer): Read {
     if (this.#stage === 'METHOD') return this.#method(bytes);
-    return this.#stage === 'LOGIN' ? this.#loggedIn(bytes) : reply(bytes);
+    if (this.#stage === 'LOGIN') return this.#loggedIn(bytes);
+    const read = reply(bytes);
+    return read === undefined || this.#command === 'CONNECT' ? read : this.#associated(bytes, read);
+  }
+
+  /** Literal address and port to send datagrams to, once it is open and was asked for that. */
+  get bound(): Pick<Target, 'host' | 'port'> | undefined {
+    return this.#bound;
   }
 
   broken(why: 'TIMED_OUT' | 'CLOSED'): Setback {
@@ -80,9 +91,21 @@ export class SocksHandshake implements UpstreamHandshake {
     return status === 0 ? this.#ask(2) : fault('the login was refused');
   }
 
+  #associated(bytes: Buffer, read: NonNullable<Read>): Read {
+    const { message, length } = read;
+    if (message.kind === 'FAIL' && length > 0) {
+      // Many proxies relay no datagrams: that says nothing about their connections.
+      return { message: { kind: 'FAIL', setback: { ...message.setback, blame: 'UNSURE' } }, length };
+    }
+    if (message.kind !== 'OPEN') return read;
+    if (bytes[3] === DOMAIN) return fault('a name instead of an address for datagrams');
+    this.#bound = decodeTarget(bytes, 3);
+    return read;
+  }
+
   #ask(length: number): Read {
     this.#stage = 'REPLY';
-    return { message: { kind: 'SEND', bytes: encodeRequest(this.#request) }, length };
+    return { message: { kind: 'SEND', bytes: encodeRequest(COMMANDS[this.#command], this.#request) }, length };
   }
 }
 
@@ -93,9 +116,8 @@ function encodeLogin(username: string, password: string): Uint8Array {
 }
 
 /** RFC 1928, section 4. */
-function encodeRequest({ address, port }: UpstreamRequest): Uint8Array {
-  const bytes = parseAddress(address)?.toByteArray() ?? [];
-  return Uint8Array.of(VERSION, CONNECT, 0, bytes.length === 4 ? IPV4 : IPV6, ...bytes, port >> 8, port & 0xff);
+function encodeRequest(command: number, { address, port }: UpstreamRequest): Uint8Array {
+  return Uint8Array.of(VERSION, command, 0, ...encodePeer(address, port));
 }
 
 /** RFC 1928, section 6. The bound address is read over, and must be there. */

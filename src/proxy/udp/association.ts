@@ -5,6 +5,7 @@ import type { ExitSpec } from '../exits/config.ts';
 import type { Departure } from '../exits/journey.ts';
 import type { Passage } from '../exits/passage.ts';
 import type { House, RefusedClient } from '../house.ts';
+import { Abandonment } from '../relay/abandonment.ts';
 import type { Peer } from '../relay/relay.ts';
 import { Backlog } from './backlog.ts';
 import { ClientSide, type ClientSidePlan } from './clientSide.ts';
@@ -48,6 +49,7 @@ export class Association {
   readonly #clientSide: ClientSide;
   readonly #routes: Routes;
   readonly #backlog = new Backlog();
+  readonly #abandonment = new Abandonment();
   /** Wait for credit, in order. */
   readonly #held: Parcel[] = [];
   /** Payload that was spent and that the kernel has not taken yet. */
@@ -125,6 +127,7 @@ export class Association {
   end(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#abandonment.abandon();
     clearTimeout(this.#idle);
     this.#held.length = 0;
     const { session, house, room, ended } = this.#plan;
@@ -142,12 +145,17 @@ export class Association {
 
   /** @returns whether the exit does its work; true, too, when there is nobody left to work for */
   async #leave(spec: ExitSpec, passage: Passage): Promise<boolean> {
-    const opened = await openOutward(spec, {
-      heard: (payload, address, port) => this.#down(payload, address, port),
-      failed: () => this.end(),
-    });
-    if ('fault' in opened) {
-      passage.failed(opened.fault);
+    const { resolveUpstream } = this.#plan.house;
+    const opened = await openOutward(
+      spec,
+      { resolveUpstream, abandonment: this.#abandonment },
+      {
+        heard: (payload, address, port) => this.#down(payload, address, port),
+        failed: () => this.end(),
+      },
+    );
+    if ('blame' in opened) {
+      passage.failed(opened);
       return this.#over;
     }
     if (this.#over) opened.close();

@@ -1,0 +1,100 @@
+import { isIPv4 } from 'node:net';
+
+import { normalAddress } from '../../addresses.ts';
+import type { Fence } from '../../egress.ts';
+import { beginAssociation } from '../exits/attempt.ts';
+import type { UpstreamSpec } from '../exits/config.ts';
+import { enterUpstream, type Means } from '../exits/depart.ts';
+import { CONNECT_TIMEOUT_MS } from '../house.ts';
+import { createPortableRelay } from '../relay/portable.ts';
+import type { SocketEnd } from '../relay/reader.ts';
+import type { Peer } from '../relay/relay.ts';
+import type { Request } from '../socks5.ts';
+import { decodeDatagram } from './datagram.ts';
+import type { Outward, OutwardFault, OutwardListeners } from './outward.ts';
+import type { Correspondent } from './peers.ts';
+import { UdpSocket } from './socket.ts';
+
+/** A proxy that names no address means the one at which it was reached. */
+const UNSPECIFIED = new Set(['0.0.0.0', '0:0:0:0:0:0:0:0']);
+
+/** Dials upstream proxies, whatever relays tunnels: an association's TCP connection carries nothing. */
+const relay = createPortableRelay();
+
+/** Opens an association at an upstream proxy. */
+export async function openUpstream(
+  spec: UpstreamSpec,
+  means: Omit<Means<never>, 'relay'>,
+  listeners: OutwardListeners,
+): Promise<Outward | OutwardFault> {
+  const handshake = beginAssociation(spec);
+  const entered = await enterUpstream(spec, handshake, CONNECT_TIMEOUT_MS, { ...means, relay });
+  if ('setback' in entered) return entered.setback;
+  const { endpoint } = entered;
+  const relayedAt = await usable(handshake.bound, endpoint, means.resolveUpstream);
+  if (relayedAt !== undefined) return new UpstreamOutward(endpoint, relayedAt, listeners);
+  relay.discard(endpoint);
+  return { blame: 'EXIT', detail: 'SOCKS5: an address for datagrams that cannot be used' };
+}
+
+/** Where the upstream proxy takes datagrams: not where we listen ourselves. */
+async function usable(
+  bound: Pick<Request, 'host' | 'port'> | undefined,
+  { socket }: SocketEnd,
+  resolve: Fence['resolve'],
+): Promise<Peer | undefined> {
+  if (bound === undefined || bound.port === 0) return undefined;
+  const host = UNSPECIFIED.has(bound.host) ? (socket.remoteAddress ?? '') : bound.host;
+  const resolved = await resolve(host, bound.port);
+  return 'addresses' in resolved ? { address: resolved.addresses[0], port: bound.port } : undefined;
+}
+
+/** Datagrams through an upstream proxy, as long as it keeps the TCP connection of their association open. */
+class UpstreamOutward implements Outward {
+  readonly #endpoint: SocketEnd;
+  readonly #relayedAt: Peer;
+  readonly #listeners: OutwardListeners;
+  readonly #socket: UdpSocket;
+
+  constructor(endpoint: SocketEnd, relayedAt: Peer, listeners: OutwardListeners) {
+    this.#endpoint = endpoint;
+    this.#relayedAt = relayedAt;
+    this.#listeners = listeners;
+    const { failed } = listeners;
+    const source = { family: isIPv4(relayedAt.address) ? 4 : 6 } as const;
+    this.#socket = new UdpSocket(source, (...heard) => this.#receive(...heard), failed);
+    const { socket, reader } = endpoint;
+    // Nothing is to come; what does come is thrown away, so that the end behind it is seen.
+    if (reader !== undefined) {
+      reader.receive = () => true;
+      reader.buffer.busy = false;
+    }
+    socket.on('end', failed).on('close', failed).resume();
+    if (socket.destroyed) failed();
+  }
+
+  /** It has addresses of its own. */
+  reaches(): boolean {
+    return true;
+  }
+
+  full(): boolean {
+    return this.#socket.full;
+  }
+
+  send(payload: Buffer, { header }: Correspondent, sent: (error: Error | null) => void): void {
+    this.#socket.send([header, payload], this.#relayedAt, sent);
+  }
+
+  close(): void {
+    this.#socket.close();
+    relay.discard(this.#endpoint);
+  }
+
+  #receive(bytes: Buffer, address: string, port: number): void {
+    const { address: expected, port: expectedPort } = this.#relayedAt;
+    if (port !== expectedPort || normalAddress(address) !== expected) return;
+    const datagram = decodeDatagram(bytes);
+    if (datagram !== undefined) this.#listeners.heard(datagram.payload, datagram.host, datagram.port);
+  }
+}
