@@ -34,6 +34,15 @@ export class RemoteStream {
     });
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** What the other side has accepted, as the thread has written it. */
+  get accepted(): number {
+    return this.session.cells.acceptedDown[this.session.slot] ?? 0;
+  }
+
   get spent(): number {
     return this.session.cells.down[this.session.slot] ?? 0;
   }
