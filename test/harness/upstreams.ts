@@ -69,13 +69,15 @@ export async function startHttpUpstream(answer?: (head: string, client: Socket) 
       received += chunk.toString('latin1');
       const end = received.indexOf('\r\n\r\n');
       if (end < 0) return;
-      client.off('data', onData);
+      client.off('data', onData).off('end', onEnd);
       const head = received.slice(0, end);
       heads.push(head);
       if (answer === undefined) open(client, head);
       else client.end(answer(head, client));
     };
-    client.on('data', onData);
+    // Whoever goes before it has asked for anything.
+    const onEnd = (): void => void client.destroy();
+    client.on('data', onData).on('end', onEnd);
   });
   return Object.assign(peer, { heads });
 }
