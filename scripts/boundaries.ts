@@ -24,6 +24,8 @@ const MODULES: Readonly<Record<string, Module>> = {
   openEvents: { path: 'src/openEvents.ts', may: ['*'], packages: ['*'] },
   startApi: { path: 'src/startApi.ts', may: ['*'], packages: ['*'] },
   startMail: { path: 'src/startMail.ts', may: ['*'], packages: ['*'] },
+  openServices: { path: 'src/openServices.ts', may: ['*'], packages: ['*'] },
+  dataPlane: { path: 'src/dataPlane.ts', may: ['*'], packages: ['*'] },
   gauges: { path: 'src/gauges.ts', may: ['*'], packages: ['*'] },
   teardown: leaf('src/teardown.ts'),
   'rest-compat': { path: 'rest-compat/', may: ['errors'], types: ['graphql'], packages: GRAPHQL },
