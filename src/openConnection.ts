@@ -118,6 +118,10 @@ export interface Connections {
    * @throws AppError UNAVAILABLE when its instance does not answer in time: it may be closed all the same
    */
   reset(keyIds: readonly bigint[], ref: ConnectionRef): Promise<boolean>;
-  /** Looks once a second, until the view is closed. @param onLook called after each look */
+  /**
+   * Looks once a second, until the view is closed.
+   * @param onLook called after each look
+   * @throws AppError TOO_MANY_SUBSCRIPTIONS when as many follow these keys as may
+   */
   follow(keys: ViewedKeys, size: number, onLook: () => void): ConnectionsView;
 }

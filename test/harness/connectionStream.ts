@@ -1,4 +1,6 @@
+import type { Customer } from './customer.ts';
 import { openLiveStream, type LiveStream, type StreamOptions } from './liveStream.ts';
+import type { TestServer } from './server.ts';
 
 /** An open connection, as a client is shown it. */
 export interface ShownConnection {
@@ -64,4 +66,30 @@ function applied(events: readonly ConnectionStreamEvent[]): ShownConnection[] {
     }
   }
   return [...open.values()];
+}
+
+export interface ConnectionPage {
+  readonly totalCount: number;
+  readonly complete: boolean;
+  readonly edges: readonly { readonly node: ShownConnection }[];
+}
+
+/** The first 100 open connections of the account. */
+export async function listConnections(server: TestServer, { token }: Customer): Promise<ConnectionPage> {
+  const query = `{ viewer { user { openConnections(first: 100) { totalCount complete edges { node { ${CONNECTION_FIELDS} } } } } } }`;
+  const { data, errors } = await server.graphql<{ viewer: { user: { openConnections: ConnectionPage } } }>(
+    query,
+    {},
+    token,
+  );
+  if (data == null) throw new Error(JSON.stringify(errors));
+  return data.viewer.user.openConnections;
+}
+
+/** @returns the answer: `{ id }` or `{ code }`, or the code of an error that is no answer */
+export async function closeConnection(server: TestServer, { token }: Customer, id: string): Promise<unknown> {
+  const query = `mutation ($id: ID!) { closeConnection(input: { id: $id }) {
+    ... on CloseConnectionSuccess { id } ... on Error { code } } }`;
+  const { data, errors } = await server.graphql(query, { id }, token);
+  return data?.['closeConnection'] ?? errors?.[0]?.extensions?.code;
 }

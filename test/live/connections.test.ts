@@ -202,6 +202,16 @@ describe.each(['websocket', 'sse'] as const)('the subscription over %s', (transp
   });
 });
 
+test('20 follow the same keys at once, and one more is refused and takes no place', async () => {
+  const { connections } = server;
+  const keys = { name: 'many', load: () => Promise.resolve([]) };
+  const views = Array.from({ length: 20 }, () => connections.follow(keys, 1, () => undefined));
+  expect(() => connections.follow(keys, 1, () => undefined)).toThrow(/too many subscriptions/);
+  views.pop()?.close();
+  views.push(connections.follow(keys, 1, () => undefined));
+  for (const view of views) view.close();
+});
+
 test('a view shows 500 connections, tells of the others, and lets those that come after take the place of who leaves', async () => {
   const members = Array.from({ length: 600 }, () => open());
   const { secret: token } = customer.key();

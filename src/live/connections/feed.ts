@@ -1,7 +1,10 @@
+import { AppError } from '../../errors.ts';
 import type { ConnectionsView, FoundConnections, ViewedKeys } from '../../openConnection.ts';
 
 /** Distance of looks. */
 const LOOK_MS = 1_000;
+/** Followers of the same keys: each is told of up to hundreds of connections every second. */
+const MAX_FOLLOWERS = 20;
 
 /** What is shown of the connections of some keys: looked at once a second, for all who follow it. */
 export class ConnectionFeed {
@@ -31,7 +34,9 @@ export class ConnectionFeed {
     this.#looking = this.#look();
   }
 
+  /** @throws AppError TOO_MANY_SUBSCRIPTIONS */
   follow(onLook: () => void): ConnectionsView {
+    if (this.#followers.size >= MAX_FOLLOWERS) throw new AppError('TOO_MANY_SUBSCRIPTIONS');
     const follower = (): void => onLook();
     this.#followers.add(follower);
     const latest = (): FoundConnections | undefined => this.#latest;

@@ -25,7 +25,13 @@ export async function subscribeConnections(
       return apiKeyId === null ? own : own.filter((id) => id === apiKeyId);
     },
   };
-  const stream = new ConnectionStream((onLook) => connections.follow(keys, MAX_SHOWN, onLook));
+  let stream: ConnectionStream;
+  try {
+    stream = new ConnectionStream((onLook) => connections.follow(keys, MAX_SHOWN, onLook));
+  } catch (error) {
+    dismiss();
+    throw error;
+  }
   // The keys have gone to another account, of which the credential has to ask anew.
   return endWithCredential(ctx, new Subscription(stream, dismiss), { moved: () => stream.close() });
 }

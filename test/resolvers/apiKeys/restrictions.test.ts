@@ -88,11 +88,18 @@ test('absent stays, null lifts, and neither an empty list nor a time that has pa
 
 test('a key is made, shown and changed with its restrictions', async () => {
   const { ctx } = await makeAccount(services);
-  const fields = 'scopes allowedIps products expiresAt expired secrets { preview expiresAt }';
+  const fields = 'scopes allowedIps products expiresAt expired showTargets secrets { preview expiresAt }';
   const create = `mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) {
     ... on CreateApiKeySuccess { secret apiKey { id ${fields} } } ... on InputError { code field } } }`;
   const expiresAt = '2099-12-31T23:59:59.000Z';
-  const input = { name: 'k', scopes: ['READ'], allowedIps: ['127.0.0.0/8'], products: ['DEDICATED'], expiresAt };
+  const input = {
+    name: 'k',
+    scopes: ['READ'],
+    allowedIps: ['127.0.0.0/8'],
+    products: ['DEDICATED'],
+    expiresAt,
+    showTargets: true,
+  };
   const made = await run(ctx, create, { input });
   const { createApiKey: created } = made.data as { createApiKey: { apiKey: { id: string }; secret: string } };
   const { apiKey, secret } = created;
@@ -101,9 +108,16 @@ test('a key is made, shown and changed with its restrictions', async () => {
   expect(apiKey).toEqual({ id: apiKey.id, ...restrictions, expired: false, secrets });
   const update = `mutation ($input: UpdateApiKeyInput!) { updateApiKey(input: $input) {
     ... on UpdateApiKeySuccess { apiKey { ${fields} } } ... on InputError { code field } } }`;
-  const lifted = await run(ctx, update, { input: { id: apiKey.id, scopes: null, expiresAt: null } });
+  const lifted = await run(ctx, update, { input: { id: apiKey.id, scopes: null, expiresAt: null, showTargets: null } });
   expect(lifted.data?.['updateApiKey']).toEqual({
-    apiKey: { ...restrictions, scopes: ['PROXY', 'READ', 'MANAGE'], expiresAt: null, expired: false, secrets },
+    apiKey: {
+      ...restrictions,
+      scopes: ['PROXY', 'READ', 'MANAGE'],
+      expiresAt: null,
+      expired: false,
+      showTargets: false,
+      secrets,
+    },
   });
   for (const wrong of [{ scopes: [] }, { expiresAt: '2020-01-01T00:00:00Z' }, { allowedIps: ['x'] }]) {
     const refused = await run(ctx, update, { input: { id: apiKey.id, ...wrong } });
