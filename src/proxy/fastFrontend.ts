@@ -1,6 +1,6 @@
 import { isIPv6, type AddressInfo } from 'node:net';
 
-import type { Frontend, FrontendCounts, House, ProxyProduct } from './house.ts';
+import { FrontendUnusable, type Frontend, type FrontendCounts, type House, type ProxyProduct } from './house.ts';
 import type { FrontendOptions } from './portableFrontend.ts';
 import { listenSockets, type ListenerSocket } from './relay/fast/listen.ts';
 import { FAST_PRODUCTS } from './relay/fast/messages.ts';
@@ -112,7 +112,11 @@ export class FastFrontend implements Frontend {
       const listeners = byProduct.map((sockets) => sockets[index]?.fd ?? -1);
       return new WorkerSeat({ ...common, index, listeners }, this.#house);
     });
-    await Promise.all(this.#seats.map((seat) => seat.start()));
+    try {
+      await Promise.all(this.#seats.map((seat) => seat.start()));
+    } catch (error) {
+      throw new FrontendUnusable('a relay worker cannot be started', { cause: error });
+    }
   }
 
   get #ended(): boolean {

@@ -88,10 +88,15 @@ export interface FrontendCounts {
   readonly crashes: number;
 }
 
+/** A frontend's parts could not be started, for another reason than its ports. */
+export class FrontendUnusable extends Error {
+  override readonly name = 'FrontendUnusable';
+}
+
 /** Where clients come in: the listeners and all connections behind them, by one of the two relays. */
 export interface Frontend {
   readonly relay: 'fast' | 'portable';
-  /** @throws Error when a port cannot be bound; none is left open then */
+  /** @throws Error when a port cannot be bound, or FrontendUnusable; no port is left open then */
   listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>>;
   /**
    * Stops accepting, ends what is no tunnel yet, lets the tunnels end by themselves for `timeoutMs`,

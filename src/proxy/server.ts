@@ -11,7 +11,15 @@ import type { ExitStats } from './exits/exit.ts';
 import { Journey } from './exits/journey.ts';
 import { Passage } from './exits/passage.ts';
 import { ExitPool } from './exits/pool.ts';
-import type { Frontend, FrontendCounts, House, Member, ProxyProduct, RefusedClient } from './house.ts';
+import {
+  FrontendUnusable,
+  type Frontend,
+  type FrontendCounts,
+  type House,
+  type Member,
+  type ProxyProduct,
+  type RefusedClient,
+} from './house.ts';
 import { KeyMembers } from './keyMembers.ts';
 import { KeyWatches, UNWATCHED, type Verdicts, type WatchKey } from './keyWatches.ts';
 import { BELIEVED_MS } from './relay/fast/goodNames.ts';
@@ -147,8 +155,16 @@ class ProxyServer implements Proxy {
       workers: relay?.workers ?? 1,
       workerSource: relay?.workerSource,
     };
-    this.#frontend = await chooseFrontend(relay?.choice ?? 'auto', options, this.#house, log);
-    return this.#frontend.listen();
+    const choice = relay?.choice ?? 'auto';
+    this.#frontend = await chooseFrontend(choice, options, this.#house, log);
+    try {
+      return await this.#frontend.listen();
+    } catch (error) {
+      if (choice !== 'auto' || !(error instanceof FrontendUnusable)) throw error;
+      log.warn({ err: error }, 'the fast relay does not start: the portable one is used');
+      this.#frontend = await chooseFrontend('portable', options, this.#house, log);
+      return this.#frontend.listen();
+    }
   }
 
   closeKey(keyId: bigint, reason: RefusalCode): number {

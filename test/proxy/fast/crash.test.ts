@@ -9,6 +9,8 @@ import { GREETING, login, request } from '../../harness/socksMessages.ts';
 /** A worker that throws when a tunnel to this port is to be dialled. */
 const CRASHING = new URL('../../harness/crashingWorker.ts', import.meta.url);
 const PORT_OF_DEATH = 9;
+/** A worker that ends before it works. */
+const BROKEN = new URL('../../harness/brokenWorker.ts', import.meta.url);
 /** What a worker has under way for one tunnel at most: a pipe in each direction. */
 const MOST_UNDER_WAY = 2 << 20;
 
@@ -133,4 +135,17 @@ test('a worker that crashes again and again is replaced after growing pauses, an
   expect(crashes.map(({ pauseMs }) => pauseMs)).toEqual([100, 200, 400, 800]);
   await until(() => proxy.proxy.stats.connections === 0, 'closed');
   expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
+});
+
+test('where the workers do not start the portable relay takes the ports, unless the fast one was demanded', async () => {
+  await using target = await startPeer((socket) => socket.pipe(socket));
+  const lines: string[] = [];
+  const log = pino({}, { write: (text) => void lines.push((JSON.parse(text) as Line).msg) });
+  await using proxy = await startProxy({ relay: { choice: 'auto', workers: 2, workerSource: BROKEN }, log });
+  expect(proxy.proxy.stats.relay).toBe('portable');
+  expect(lines.filter((line) => line === 'the fast relay does not start: the portable one is used')).toHaveLength(1);
+  using client = await openTunnel(proxy.port, target.port, Buffer.from('portable'));
+  expect((await client.take(8)).toString()).toBe('portable');
+  const demanded = startProxy({ relay: { choice: 'fast', workerSource: BROKEN } });
+  await expect(demanded).rejects.toThrow('a relay worker cannot be started');
 });
