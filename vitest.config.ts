@@ -14,6 +14,7 @@ const WHOLE = [
   'restrictions',
   'refusals',
   'exits',
+  'exitOperations',
   'cutOff',
   'clients',
   'malformed',

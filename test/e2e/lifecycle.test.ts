@@ -121,10 +121,16 @@ test('no secret reaches logs, metrics, errors or plain columns', async () => {
   const strangers = `lpf_${'f'.repeat(32)}`;
   await expect(curl.download(`${strangers}:x@${server.ready.socksShared}`, origin.url('/'))).rejects.toThrow();
   await curl.download(`${customer.key}:x@${server.ready.socksShared}`, origin.url('/bytes/1000'));
+  const upstream = 'upstream password canary';
+  const addExit = `mutation ($url: String!) { addExit(input: { product: SHARED, url: $url }) { __typename } }`;
+  for (const end of ['@127.0.0.1:1', '@nowhere'])
+    await server.graphql(addExit, { url: `http://user:${encodeURIComponent(upstream)}${end}` });
+  await curl.download(`${customer.key}:x@${server.ready.socksShared}`, origin.url('/bytes/1000'));
+  const exits = await server.graphql('{ exits { label lastError { detail } } }');
   const metrics = await server.rest<string>('GET', '/metrics');
   const errors = await server.graphql('{ nonsense }', {}, strangers);
   await server.stop();
-  const said = [server.logs, metrics.body, JSON.stringify(errors)].join('\n');
+  const said = [server.logs, metrics.body, JSON.stringify([errors, exits])].join('\n');
   for (const secret of [
     ADMIN.password,
     ADMIN.apiKey,
@@ -133,9 +139,14 @@ test('no secret reaches logs, metrics, errors or plain columns', async () => {
     wrong,
     strangers,
     TEST_MASTER_KEY,
+    upstream,
+    encodeURIComponent(upstream),
   ]) {
     expect(said).not.toContain(secret);
   }
-  const found = spawnSync('grep', ['-rlaF', customer.key.slice('lpf_'.length), server.dataDir], { encoding: 'utf8' });
-  expect(found.stdout).toBe('');
+  expect(exits.data).toMatchObject({ exits: [{}, { label: 'http://user@127.0.0.1:1', lastError: {} }, {}] });
+  for (const stored of [customer.key.slice('lpf_'.length), upstream, encodeURIComponent(upstream)]) {
+    const found = spawnSync('grep', ['-rlaF', '-e', stored, server.dataDir], { encoding: 'utf8' });
+    expect(found.stdout).toBe('');
+  }
 });
