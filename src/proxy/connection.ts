@@ -109,7 +109,12 @@ export class Connection implements Member {
     const { house, room } = this.#host;
     const local = this.#client.localAddress ?? '';
     const known = { key, client: this, denial: this.#denial, named, local, stickySession: this.#flags.session };
-    const opened = await associate(house, { ...known, room, ended: () => this.abort() });
+    const beginning = (association: Association): void => {
+      if (this.#abandonment.abandoned) association.end();
+      else this.#abandonment.listen(() => association.end());
+    };
+    const opened = await associate(house, { ...known, room, beginning, ended: () => this.abort() });
+    this.#abandonment.listen(undefined);
     if (!(opened instanceof Association)) return this.#intake.finish(encodeVerdict(this.#answers, opened));
     if (this.#abandonment.abandoned || this.#client.destroyed || opened.over) {
       opened.end();

@@ -186,11 +186,10 @@ export class RemoteConnection implements Member, SessionHandlers {
   async #associate(key: AuthenticatedKey, wish: Pick<AssociationWish, 'named' | 'local'>): Promise<void> {
     const { house, room } = this.#remote;
     const known = { key, client: this, denial: this.#denial, stickySession: this.#flags?.session };
-    const opened = await associate(house, { ...wish, ...known, room, ended: () => this.abort() });
+    const beginning = (begun: Association): void => (this.#gone ? begun.end() : void (this.#association = begun));
+    const opened = await associate(house, { ...wish, ...known, room, beginning, ended: () => this.abort() });
     if (!(opened instanceof Association)) return this.#refuse(opened);
-    if (this.#gone) return opened.end();
     if (opened.over || opened.local === undefined) return this.abort();
-    this.#association = opened;
     this.view.associated(opened);
     this.#remote.order(['ASSOCIATED', this.#id, opened.local.address, opened.local.port]);
   }

@@ -14,6 +14,8 @@ export interface AssociationWish extends Applicant {
   readonly local: string;
   readonly stickySession: StickySession | undefined;
   readonly room: Room;
+  /** Hears of the association before it has begun, which may take a while: whoever gives up meanwhile ends it. */
+  readonly beginning: (association: Association) => void;
   /** Called once when the association ends after it was opened, whatever the reason. */
   readonly ended: () => void;
 }
@@ -41,6 +43,7 @@ export async function associate(house: House, wish: AssociationWish): Promise<As
   const local = normalAddress(wish.local) ?? wish.local;
   const clientPort = portOf(named, clientAddress);
   const association = new Association({ house, client, session, room, local, clientAddress, clientPort, ended });
+  wish.beginning(association);
   const { accountId, keyId } = key;
   const denial = await association.begin(house.passage(client.product, { accountId, keyId, session: stickySession }));
   if (denial === undefined) return association;

@@ -155,7 +155,8 @@ export class Association {
       },
     );
     if ('blame' in opened) {
-      passage.failed(opened);
+      // When it has ended meanwhile, that is why it came to nothing.
+      if (!this.#over) passage.failed(opened);
       return this.#over;
     }
     if (this.#over) opened.close();

@@ -71,8 +71,12 @@ test('a client that goes while the upstream proxy is asked leaves nothing behind
   await using proxy = await startProxy({ exits: `socks5://127.0.0.1:${silent.port}` });
   const opening = UdpClient.open(proxy.port).catch((error: unknown) => error);
   await until(() => silent.sockets.size === 1, 'asked');
+  const since = performance.now();
   proxy.proxy.closeKey(1n, 'KEY_REVOKED');
   expect(await opening).toBeInstanceOf(Error);
   await until(() => proxy.proxy.stats.connections === 0 && silent.sockets.size === 0, 'closed');
+  expect(performance.now() - since).toBeLessThan(2_000);
+  expect(proxy.refusals).toEqual(['KEY_REVOKED']);
+  expect(proxy.proxy.exits.SHARED.stats[0]).toMatchObject({ failures: 0, connections: 0 });
   expect(proxy.meter.sessions.every(({ closed }) => closed)).toBe(true);
 });
