@@ -104,8 +104,8 @@ class Pending {
   readonly rows: Row[] = [];
 
   add(news: Row): void {
-    let known = this.#keys.get(news.keyId);
-    if (known === undefined) this.#keys.set(news.keyId, (known = new Map()));
+    const known = this.#keys.get(news.keyId) ?? new Map<string, Row>();
+    this.#keys.set(news.keyId, known);
     const row = known.get(nameOf(news)) ?? this.#open(known, news);
     if (row === undefined) return;
     row.up += news.up;
