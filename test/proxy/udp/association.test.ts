@@ -102,11 +102,12 @@ test('without a datagram for the idle time it ends, and so does its TCP connecti
   await using target = await startUdpPeer();
   await using proxy = await startProxy({ limits: { idleTimeoutMs: 300 } });
   await using client = await UdpClient.open(proxy.port);
+  const since = performance.now();
   client.send('a sign of life', target.port);
   await client.receive();
-  const since = performance.now();
   await client.control.over;
-  expect(performance.now() - since).toBeGreaterThan(250);
+  // Timers may be early by a millisecond.
+  expect(performance.now() - since).toBeGreaterThan(298);
   await until(() => proxy.proxy.stats.connections === 0, 'closed');
   expect(proxy.meter.sessions.every(({ closed }) => closed)).toBe(true);
 });
@@ -127,7 +128,7 @@ test('draining lets it go on as long as tunnels, then cuts it', async () => {
   await using target = await startUdpPeer();
   await using proxy = await startProxy();
   await using client = await UdpClient.open(proxy.port);
-  const drained = proxy.proxy.drain(300);
+  const drained = proxy.proxy.drain(1_000);
   client.send('meanwhile', target.port);
   expect((await client.receive()).payload.toString()).toBe('meanwhile');
   await drained;

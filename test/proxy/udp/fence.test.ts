@@ -122,7 +122,8 @@ test(`${MALFORMED} malformed datagrams harm nothing`, async () => {
     for (let faults = random(3); faults >= 0 && bytes.length > 0; faults--)
       bytes[random(Math.min(4, bytes.length))] = random(256);
     client.raw(bytes);
-    if (count % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
+    // No more at once than is read in one turn: what the proxy's buffer does not hold would be lost.
+    if (count % 32 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   const probe = Buffer.from(`still here, seed ${seed}`);
   client.send(probe, target.port);

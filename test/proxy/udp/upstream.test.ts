@@ -75,7 +75,7 @@ test('a client that goes while the upstream proxy is asked leaves nothing behind
   proxy.proxy.closeKey(1n, 'KEY_REVOKED');
   expect(await opening).toBeInstanceOf(Error);
   await until(() => proxy.proxy.stats.connections === 0 && silent.sockets.size === 0, 'closed');
-  expect(performance.now() - since).toBeLessThan(2_000);
+  expect(performance.now() - since).toBeLessThan(5_000);
   expect(proxy.refusals).toEqual(['KEY_REVOKED']);
   expect(proxy.proxy.exits.SHARED.stats[0]).toMatchObject({ failures: 0, connections: 0 });
   expect(proxy.meter.sessions.every(({ closed }) => closed)).toBe(true);
