@@ -14,6 +14,8 @@ CREATE UNLOGGED TABLE "connection_question" (
     CONSTRAINT "connection_question_pkey" PRIMARY KEY ("id")
 );
 
+CREATE INDEX "connection_question_until_idx" ON "connection_question"("until");
+
 CREATE UNLOGGED TABLE "connection_answer" (
     "question_id" UUID NOT NULL,
     "instance_id" UUID NOT NULL,
