@@ -19,6 +19,7 @@ const WHOLE = [
   'clients',
   'malformed',
   'connections',
+  'integrity',
   'udp',
   'openConnections',
 ].map((name) => `test/e2e/${name}.test.ts`);

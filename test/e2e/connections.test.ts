@@ -27,7 +27,7 @@ const FLAT_BYTES = 24 * MIB;
 /** What a stalled reader may cost: a large read buffer and the objects of a connection, of a download of 1 GiB. */
 const READER_BYTES = 512 * KIB;
 const PATIENCE = { timeout: 60_000, interval: 200 };
-const TEST_TIMEOUT_MS = 180_000;
+const TEST_TIMEOUT_MS = 180_000 + 60 * CONNECTIONS;
 
 let server: TestServer;
 let swarm: Child<SwarmCommand>;

@@ -13,6 +13,7 @@ import { drawPlan } from './integrity/plan.ts';
 /** CI's count; `npm run soak` sets the one that the issue of exactness is judged by. */
 const CONNECTIONS = Number(process.env['RANDOM_CONNECTIONS'] ?? 100);
 const SEED = Number(process.env['RANDOM_CONNECTIONS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const CREDIT = 1_000n * NANO;
 const AT_ONCE = 25;
 const CUT_CONNECTIONS = Math.ceil(CONNECTIONS / 4);
 const MOST_BEFORE_CUT = 2_000_000;
@@ -37,7 +38,7 @@ test(
     const watched = (what: Promise<void>, name: string): Promise<void> =>
       what.catch((error: unknown) => void faults.push(`${name}: ${String(error)}`));
     await using target = await startPeer((socket) => void watched(serve(new RawSocket(socket), visits), 'target'));
-    const customer = await newCustomer(server, NANO);
+    const customer = await newCustomer(server, CREDIT);
     await inTurns(visits, (one) => {
       const proxyPort = portOf(one.plan.product);
       return watched(visit(proxyPort, customer.key, target.port, one), `${one.index} ${JSON.stringify(one.plan)}`);
@@ -75,7 +76,7 @@ test(
       socket.on('close', () => (sent.down += socket.bytesWritten));
       flood(socket);
     });
-    const customer = await newCustomer(server, NANO);
+    const customer = await newCustomer(server, CREDIT);
     await inTurns(Array.from({ length: CUT_CONNECTIONS }), async () => {
       const socket = await connectThrough(server.ready.socksShared, customer.key, '127.0.0.1', target.port);
       const handshakeBytes = socket.bytesWritten;

@@ -16,8 +16,9 @@ const MALFORMED = Number(process.env['SOCKS_FUZZ'] ?? 20_000);
 const SEED = Number(process.env['SOCKS_FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 /** The first ones fill the tables and caches that have a size. */
 const FIRST = Math.floor(MALFORMED / 4);
-/** What the collector and the embedded database move by themselves. */
-const NOISE_BYTES = 64 * 2 ** 20;
+/** Far below what would be collected by itself: what leaks kills the server, or shows above what it moves by itself. */
+const HEAP_MIB = 192;
+const NOISE_BYTES = 128 * 2 ** 20;
 /** Of its own, so that handshakes whose port is wrong find nobody. */
 const TARGET = '127.9.9.9';
 const TEST_TIMEOUT_MS = 60_000 + 3 * MALFORMED;
@@ -31,7 +32,12 @@ let strangers: Child<StrangersCommand>;
 beforeAll(async () => {
   target = await startPeer((socket) => socket.pipe(socket), TARGET);
   upstream = await startHttpUpstream();
-  server = await startServer({ env: { EXITS_DEDICATED: `http://127.0.0.1:${upstream.port}` } });
+  server = await startServer({
+    env: {
+      EXITS_DEDICATED: `http://127.0.0.1:${upstream.port}`,
+      NODE_OPTIONS: `--max-old-space-size=${HEAP_MIB}`,
+    },
+  });
   strangers = startChild('strangers');
 });
 
