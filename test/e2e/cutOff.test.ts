@@ -6,6 +6,8 @@ import { endlessStream } from '../harness/endless.ts';
 import { startOrigin, type Origin } from '../harness/origin.ts';
 import { curl } from '../harness/proxyClients.ts';
 import { startServer, type TestServer } from '../harness/server.ts';
+import { startPeer } from '../harness/socks.ts';
+import { connectThrough } from '../harness/tunnel.ts';
 
 const CUT_OFF_MS = 1_000;
 
@@ -45,6 +47,30 @@ test('credit for exactly N bytes delivers at most N and leaves less than the pri
   expect(await lastRefusal(customer.key)).toBe('OUT_OF_CREDIT');
   await adjustBalance(server, customer.userId, '0.001', `credit-${customer.userId}`);
   expect(await curl.download(proxy(customer.key), origin.url('/bytes/10'))).toBe(10);
+  expect(await ledgerCheck(server)).toEqual({ drift: '0', violations: [] });
+});
+
+test('credit for exactly N bytes takes at most N from 50 uploads', async () => {
+  const bytes = 12_345_679n;
+  const customer = await newCustomer(server, bytes * PRICE_PER_BYTE.SHARED + 2n);
+  let received = 0n;
+  await using target = await startPeer((socket) => socket.on('data', (chunk) => (received += BigInt(chunk.length))));
+  const upload = async (): Promise<void> => {
+    const { socksShared } = server.ready;
+    const socket = await connectThrough(socksShared, customer.key, '127.0.0.1', target.port);
+    const ended = new Promise((resolve) => socket.once('close', resolve));
+    // Twice what all of them may send together.
+    socket.resume().write(Buffer.alloc(500_000));
+    await ended;
+  };
+  await Promise.all(Array.from({ length: 50 }, upload));
+  await expect.poll(() => target.sockets.size).toBe(0);
+  expect(received).toBeLessThanOrEqual(bytes);
+  const left = await balanceOf(server, customer.key);
+  expect(left).toBeLessThan(PRICE_PER_BYTE.SHARED);
+  expect(left).toBeGreaterThanOrEqual(0n);
+  await expect(curl.download(proxy(customer.key), origin.url('/bytes/10'))).rejects.toThrow(/\(2\)/);
+  expect(await lastRefusal(customer.key)).toBe('OUT_OF_CREDIT');
   expect(await ledgerCheck(server)).toEqual({ drift: '0', violations: [] });
 });
 
