@@ -27,16 +27,21 @@ const ADD = sql(
      set up = u.up + excluded.up, down = u.down + excluded.down, connections = u.connections + excluded.connections`,
 );
 
-/** Traffic of one key through one exit on one UTC day, not yet written. Bytes are whole numbers below 2^53. */
-interface Row {
+interface Through {
   readonly keyId: bigint;
-  /** ISO 8601. */
-  readonly day: string;
   readonly product: ProxyProduct;
   readonly exit: string;
+}
+
+/** Traffic of one key through one exit on one UTC day, not yet written. Bytes are whole numbers below 2^53. */
+interface Row extends Through {
+  /** ISO 8601. */
+  readonly day: string;
   up: number;
   down: number;
   connections: number;
+  /** It is being written: what comes now belongs to another row. */
+  taken: boolean;
 }
 
 /**
@@ -60,7 +65,7 @@ export function createExitUsage(services: Pick<Services, 'db' | 'events' | 'exit
   let complained = false;
 
   const write = async (): Promise<void> => {
-    const { rows } = pending;
+    const rows = pending.take();
     pending = new Pending();
     for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
       const batch = rows.slice(start, start + ROWS_PER_STATEMENT);
@@ -70,7 +75,7 @@ export function createExitUsage(services: Pick<Services, 'db' | 'events' | 'exit
       } catch (error) {
         if (!complained) log.warn({ err: error, rows: batch.length }, 'traffic by exit could not be written');
         complained = true;
-        for (const row of batch) note(row);
+        for (const row of batch) again(row);
       }
     }
   };
@@ -79,18 +84,31 @@ export function createExitUsage(services: Pick<Services, 'db' | 'events' | 'exit
     timer = undefined;
     return (writing = writing.then(write));
   };
-  const note = (row: Row): void => {
-    pending.add(row);
+  const again = (row: Row): void => {
+    const sum = rowFor(row, row.day);
+    if (sum === undefined) return;
+    sum.up += row.up;
+    sum.down += row.down;
+    sum.connections += row.connections;
+  };
+  const rowFor = (through: Through, day: string): Row | undefined => {
     timer ??= setTimeout(() => void flush(), FLUSH_MS).unref();
+    return pending.row(through, day);
   };
 
   return {
     departed(product, session, label) {
-      const { keyId } = session;
       const exit = exits.name(product, label);
-      const through = { keyId, product, exit };
-      note({ ...through, day: dayOf(now().getTime()), up: 0, down: 0, connections: 1 });
-      session.follow((hour, up, down) => note({ ...through, day: dayOf(hour), up, down, connections: 0 }));
+      const through = { keyId: session.keyId, product, exit };
+      let row = rowFor(through, dayOf(now().getTime()));
+      if (row !== undefined) row.connections += 1;
+      session.follow((hour, up, down) => {
+        const day = dayOf(hour);
+        if (row === undefined || row.taken || row.day !== day) row = rowFor(through, day);
+        if (row === undefined) return;
+        row.up += up;
+        row.down += down;
+      });
       return exit;
     },
     flush,
@@ -100,39 +118,46 @@ export function createExitUsage(services: Pick<Services, 'db' | 'events' | 'exit
 
 /** Sums by key, product, exit and day, so many of them at most. */
 class Pending {
-  readonly #keys = new Map<bigint, Map<string, Row>>();
-  readonly rows: Row[] = [];
+  /** Few of each key, so that looking at all of them is the quickest way. */
+  readonly #keys = new Map<bigint, Row[]>();
+  #size = 0;
 
-  add(news: Row): void {
-    const known = this.#keys.get(news.keyId) ?? new Map<string, Row>();
-    this.#keys.set(news.keyId, known);
-    const row = known.get(nameOf(news)) ?? this.#open(known, news);
-    if (row === undefined) return;
-    row.up += news.up;
-    row.down += news.down;
-    row.connections += news.connections;
-  }
-
-  #open(known: Map<string, Row>, { keyId, day, product, exit }: Row): Row | undefined {
-    if (known.size >= MAX_ROWS_OF_KEY && exit !== OTHER) {
-      const other = { keyId, day, product, exit: OTHER };
-      return known.get(nameOf(other)) ?? this.#open(known, { ...other, up: 0, down: 0, connections: 0 });
-    }
-    if (this.rows.length >= MAX_ROWS) return undefined;
-    const row = { keyId, day, product, exit, up: 0, down: 0, connections: 0 };
-    known.set(nameOf(row), row);
-    this.rows.push(row);
+  /** @returns undefined when there are too many */
+  row(through: Through, day: string): Row | undefined {
+    const { keyId, product, exit } = through;
+    const rows = this.#keys.get(keyId);
+    const known = rows?.find((row) => row.exit === exit && row.product === product && row.day === day);
+    if (known !== undefined) return known;
+    if (rows !== undefined && rows.length >= MAX_ROWS_OF_KEY && exit !== OTHER)
+      return this.row({ keyId, product, exit: OTHER }, day);
+    if (this.#size >= MAX_ROWS) return undefined;
+    this.#size += 1;
+    const row = { keyId, product, exit, day, up: 0, down: 0, connections: 0, taken: false };
+    if (rows === undefined) this.#keys.set(keyId, [row]);
+    else rows.push(row);
     return row;
   }
+
+  /** All of them, to be written. */
+  take(): Row[] {
+    const rows = [...this.#keys.values()].flat();
+    for (const row of rows) row.taken = true;
+    return rows;
+  }
 }
 
-function nameOf({ day, product, exit }: Pick<Row, 'day' | 'product' | 'exit'>): string {
-  return `${day} ${product} ${exit}`;
-}
+const HOUR_MS = 3_600_000;
+let lastHour = Number.NaN;
+let lastDay = '';
 
-/** UTC. @param at Unix milliseconds */
+/** UTC. Worked out once an hour: every connection asks. @param at Unix milliseconds */
 function dayOf(at: number): string {
-  return new Date(at).toISOString().slice(0, 10);
+  const hour = Math.floor(at / HOUR_MS);
+  if (hour !== lastHour) {
+    lastHour = hour;
+    lastDay = new Date(at).toISOString().slice(0, 10);
+  }
+  return lastDay;
 }
 
 function columns(rows: readonly Row[]): unknown[][] {

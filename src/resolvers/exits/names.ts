@@ -3,10 +3,10 @@ import { createHmac } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 
 import type { Keyring } from '../../crypto.ts';
-import type { Product } from '../../units.ts';
+import { PRODUCTS, type Product } from '../../units.ts';
 
 const DIGITS = 12;
-/** Names that are remembered: more than there are exits, which come and go. */
+/** Names of each product that are remembered: more than there are exits, which come and go. */
 const MAX_NAMES = 4_096;
 
 export type ExitName = (product: Product, label: string) => string;
@@ -17,13 +17,14 @@ export type ExitName = (product: Product, label: string) => string;
  * over product and label, under a key derived from MASTER_KEY. The password is not in it, and may change.
  */
 export function createExitName({ exitNames }: Pick<Keyring, 'exitNames'>): ExitName {
-  const known = new LRUCache<string, string>({ max: MAX_NAMES });
+  const known = new Map(PRODUCTS.map((product) => [product, new LRUCache<string, string>({ max: MAX_NAMES })]));
   return (product, label) => {
-    const subject = `${product} ${label}`;
-    const found = known.get(subject);
+    const names = known.get(product);
+    const found = names?.get(label);
     if (found !== undefined) return found;
+    const subject = `${product} ${label}`;
     const name = `exit-${createHmac('sha256', exitNames).update(subject).digest('hex').slice(0, DIGITS)}`;
-    known.set(subject, name);
+    names?.set(label, name);
     return name;
   };
 }
