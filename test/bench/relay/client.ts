@@ -1,7 +1,9 @@
 import { encodeAddress } from '../../../src/proxy/relay/fast/address.ts';
-import { K, must } from '../../../src/proxy/relay/fast/syscalls.ts';
-import { calls, drop, Events, IN, read, send } from './events.ts';
+import { EINPROGRESS, K, must } from '../../../src/proxy/relay/fast/syscalls.ts';
+import { calls, drop, Events, IN, OUT, read, send } from './events.ts';
 
+/** What a client asks for once it is connected, as those of HTTP do: who only listens waits for delayed acknowledgements. */
+const REQUEST = Buffer.from('GET / HTTP/1.1\r\nHost: source\r\n\r\n');
 const SMALL_BYTES = 1_024;
 /** Milliseconds until a client that hears nothing gives up. */
 const PATIENCE_MS = 10_000;
@@ -28,6 +30,8 @@ export interface LoadResult {
   readonly seconds: number;
 }
 
+const ONE = Int32Array.of(1);
+
 /** Messages of the client, and how long each answer is; the last one is behind them. */
 type Steps = readonly { readonly send: Buffer; readonly answer: number }[];
 
@@ -47,21 +51,30 @@ class Client {
   #missing = 0;
   #begun = false;
   readonly #steps: Steps;
-  readonly #opened: () => void;
+  readonly #opened: (fd: number) => void;
   readonly #payload: (fd: number) => void;
   readonly #answer = Buffer.alloc(16);
 
-  constructor(load: Load, steps: Steps, events: Events, heard: { opened: () => void; payload: (fd: number) => void }) {
+  constructor(
+    load: Load,
+    steps: Steps,
+    events: Events,
+    heard: { opened: (fd: number) => void; payload: (fd: number) => void },
+  ) {
     this.#steps = steps;
     this.#opened = heard.opened;
     this.#payload = heard.payload;
-    this.fd = must(calls, 'socket', calls.socket(K.AF_INET, K.SOCK_STREAM | K.CLOEXEC, 0));
+    this.fd = must(calls, 'socket', calls.socket(K.AF_INET, K.SOCK_STREAM | K.NONBLOCK | K.CLOEXEC, 0));
     const { bytes } = encodeAddress('127.0.0.1', load.method === 'direct' ? load.sourcePort : load.port);
-    // On the loopback interface it is through at once, or refused.
-    must(calls, 'connect', calls.connect(this.fd, bytes, bytes.length));
-    calls.setsockopt(this.fd, K.IPPROTO_TCP, K.TCP_NODELAY, Int32Array.of(1), 4);
-    events.watch(this.fd, IN, () => this.#readable());
-    this.#next();
+    // A server whose queue is full lets one client wait, not all of them.
+    const connected = calls.connect(this.fd, bytes, bytes.length);
+    if (connected < 0 && calls.errno() !== EINPROGRESS) must(calls, 'connect', connected);
+    calls.setsockopt(this.fd, K.IPPROTO_TCP, K.TCP_NODELAY, ONE, ONE.byteLength);
+    events.watch(this.fd, OUT, () => {
+      if (this.#step > 0) return this.#readable();
+      events.change(this.fd, IN);
+      this.#next();
+    });
   }
 
   #next(): void {
@@ -69,7 +82,7 @@ class Client {
     this.#step++;
     if (step === undefined) {
       this.#begun = true;
-      return this.#opened();
+      return this.#opened(this.fd);
     }
     this.#missing = step.answer;
     send(this.fd, step.send);
@@ -133,7 +146,7 @@ function measureConnects(load: Load): LoadResult {
       heardAt = performance.now();
       if (heardAt - start < load.durationMs) open();
     };
-    void new Client(load, steps, events, { opened: () => undefined, payload });
+    void new Client(load, steps, events, { opened: (fd) => void send(fd, REQUEST), payload });
   };
   const start = performance.now();
   for (let index = 0; index < load.connections; index++) open();

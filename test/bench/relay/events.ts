@@ -2,6 +2,7 @@ import { epollLayout, K, loadSyscalls, must } from '../../../src/proxy/relay/fas
 
 /** Reads and drops within the kernel: `recv` copies nothing (tcp(7), `MSG_TRUNC`). */
 const MSG_TRUNC = 0x20;
+const EPOLL_CTL_MOD = 3;
 const MOST_EVENTS = 256;
 const ZERO_LINGER = Int32Array.of(1, 0);
 
@@ -26,10 +27,13 @@ export class Events {
   readonly #listeners = new Map<number, OnEvent>();
 
   watch(fd: number, bits: number, listener: OnEvent): void {
-    this.#event.writeInt32LE(bits, 0);
-    this.#event.writeUInt32LE(fd, this.#layout.data);
-    must(calls, 'epoll_ctl', calls.epoll_ctl(this.#fd, K.EPOLL_CTL_ADD, fd, this.#event));
+    this.#control(K.EPOLL_CTL_ADD, fd, bits);
     this.#listeners.set(fd, listener);
+  }
+
+  /** From now on for these events instead. */
+  change(fd: number, bits: number): void {
+    this.#control(EPOLL_CTL_MOD, fd, bits);
   }
 
   /** With a reset, so that no port waits for stragglers. */
@@ -46,6 +50,12 @@ export class Events {
     for (let at = 0; at < count * bytes; at += bytes) {
       this.#listeners.get(this.#events.readUInt32LE(at + data))?.(this.#events.readInt32LE(at));
     }
+  }
+
+  #control(operation: number, fd: number, bits: number): void {
+    this.#event.writeInt32LE(bits, 0);
+    this.#event.writeUInt32LE(fd, this.#layout.data);
+    must(calls, 'epoll_ctl', calls.epoll_ctl(this.#fd, operation, fd, this.#event));
   }
 }
 

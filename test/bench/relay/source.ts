@@ -8,7 +8,7 @@ const SCRATCH = Buffer.alloc(4_096);
 /** Milliseconds between looks at whether the parent is still there. */
 const TURN_MS = 20;
 
-/** Sends without end on one port, and one kilobyte on the other, whose clients close first. */
+/** Sends without end on one port; on the other one kilobyte for each request, and its clients close first. */
 export async function startSource(): Promise<{ readonly endless: number; readonly short: number }> {
   const events = new Events();
   const [endless] = await listenSockets(calls, '127.0.0.1', 0, 1);
@@ -18,15 +18,10 @@ export async function startSource(): Promise<{ readonly endless: number; readonl
     const ended = (bits & IN) !== 0 && read(fd, SCRATCH) <= 0;
     if (ended || send(fd, CHUNK) < 0) events.close(fd);
   });
-  accept(
-    events,
-    short,
-    IN,
-    (fd) => {
-      if (read(fd, SCRATCH) <= 0) events.close(fd);
-    },
-    (fd) => send(fd, SMALL),
-  );
+  accept(events, short, IN, (fd) => {
+    if (read(fd, SCRATCH) <= 0) events.close(fd);
+    else send(fd, SMALL);
+  });
   const turn = (): void => {
     const until = performance.now() + TURN_MS;
     while (performance.now() < until) events.turn(TURN_MS);
@@ -41,7 +36,6 @@ function accept(
   { fd: listener }: ListenerSocket,
   bits: number,
   happened: (fd: number, bits: number) => void,
-  accepted: (fd: number) => void = () => undefined,
 ): void {
   const address = Buffer.alloc(28);
   const bytes = new Uint32Array(1);
@@ -51,6 +45,5 @@ function accept(
     if (fd < 0) return;
     calls.setsockopt(fd, K.IPPROTO_TCP, K.TCP_NODELAY, Int32Array.of(1), 4);
     events.watch(fd, bits, (found) => happened(fd, found));
-    accepted(fd);
   });
 }
