@@ -85,7 +85,9 @@ export class Journey {
   next(): Attempt | undefined {
     const now = this.#now();
     const left = this.#deadline - now;
-    if (this.#over || this.#attempts >= MAX_ATTEMPTS) return undefined;
+    if (this.#over) return undefined;
+    // The exit of the last attempt may have addresses left, and be on probation.
+    if (this.#attempts >= MAX_ATTEMPTS) return this.abandoned();
     if (left <= 0) return this.#end('TIMED_OUT');
     if (this.#exit === undefined && !this.#choose(now)) return undefined;
     const [address, ...others] = this.#addresses;
@@ -128,9 +130,10 @@ export class Journey {
     else this.#over = true;
   }
 
-  /** The client has gone: nothing is known about the exit. */
-  abandoned(): void {
-    this.#exit?.health.released(this.#probe);
+  /** Nothing more is tried, the client may have gone: nothing is known about the exit. Idempotent. */
+  abandoned(): undefined {
+    // Once: by now the probe may be somebody else's.
+    if (!this.#over) this.#exit?.health.released(this.#probe);
     this.#over = true;
   }
 

@@ -140,6 +140,21 @@ describe('quarantine', () => {
     expect(new Set([world.leave(), world.leave()])).toEqual(new Set([A, B]));
   });
 
+  test('a probe that is the last attempt, with addresses left, is given back', () => {
+    const world = new World(THREE);
+    const others = (exit: string): Fate => (exit === C ? OWN_FAULT : undefined);
+    while (world.stats(C).state === 'HEALTHY') world.travel(world.journey(), others);
+    world.now = 1_000;
+    for (;;) {
+      const { attempts } = world.travel(world.journey({}, ['192.0.2.1', '192.0.2.2']), (exit) =>
+        exit === A ? OWN_FAULT : ['TIMED_OUT', 'UNSURE'],
+      );
+      if (attempts.at(-1) === `${C} > 192.0.2.1`) break;
+    }
+    expect(world.stats(C).state).toBe('QUARANTINED');
+    expect(new Set([world.leave(), world.leave(), world.leave()])).toContain(C);
+  });
+
   test('a probe that fails goes on through another exit', () => {
     const world = new World(`${A},${B}`);
     for (let count = 0; count < 3; count++) world.travel(world.journey(), onlyAFails);
