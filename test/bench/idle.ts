@@ -18,8 +18,9 @@ const CONNECTIONS = option('connections', 5_000);
 const ROUNDS = option('rounds', 3);
 const FIRST = Math.ceil(CONNECTIONS / 5);
 const WARM_UP = 500;
-/** KB per idle connection that our server promises to stay below with the portable relay. */
+/** KB of RSS per idle connection that are promised, and those that the fast relay aims at. */
 const PROMISED_KB = 20;
+const AIMED_KB = 2;
 
 type Measured = Contender & { readonly pid: number };
 
@@ -70,6 +71,8 @@ for (const [name, list] of Object.entries({
     `  ${name.padEnd(24)}${spread(columns[0], 1).padEnd(22)}beyond the first ${FIRST}: ${spread(columns[1], 1)}`,
   );
 }
-const kept = median(server.map(({ all }) => all)) <= PROMISED_KB;
-console.log(`  promise of our server, at most ${PROMISED_KB} KB: ${kept ? 'kept' : 'BROKEN'}`);
+const [ours, alone] = [median(server.map(({ all }) => all)), median(portable.map(({ all }) => all))];
+const kept = ours <= PROMISED_KB && alone <= PROMISED_KB;
+console.log(`  promise, at most ${PROMISED_KB} KB whatever relays: ${kept ? 'kept' : 'BROKEN'}`);
+console.log(`  aim of the server on the fast relay, at most ${AIMED_KB} KB: ${ours <= AIMED_KB ? '' : 'not '}reached`);
 process.exitCode = kept ? 0 : 1;

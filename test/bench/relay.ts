@@ -1,6 +1,13 @@
 import { once } from 'node:events';
 
-import { direct, startBareRelay, startFullServer, startInstalled, type Contender } from './relay/contenders.ts';
+import {
+  direct,
+  startBareRelay,
+  startFullServer,
+  startInstalled,
+  startNpmPeer,
+  type Contender,
+} from './relay/contenders.ts';
 import { answerOf, cpuSeconds, forkRole, machine, median, option, spread } from './relay/measure.ts';
 import type { Load, LoadResult } from './relay/client.ts';
 
@@ -68,6 +75,7 @@ try {
     await startBareRelay('fast'),
     await startBareRelay('portable'),
     ...(await startInstalled()),
+    await startNpmPeer(),
   );
   for (const connections of CONNECTIONS) {
     await compare(all, { kind: 'throughput', connections, sourcePort: endless });

@@ -10,6 +10,7 @@ import { ADMIN, startServer } from '../../harness/server.ts';
 import { KEY } from '../../harness/socksMessages.ts';
 import { answerOf, forkRole } from './measure.ts';
 import type { Load } from './client.ts';
+import type { Role } from './roles.ts';
 
 /** A running proxy, or none: the direct way. */
 export interface Contender extends AsyncDisposable {
@@ -50,12 +51,21 @@ export async function startFullServer(): Promise<Contender & { readonly pid: num
 }
 
 /** One of our relays with a meter in memory: the difference to the server is what settlements cost. */
-export async function startBareRelay(relay: 'fast' | 'portable'): Promise<Contender & { readonly pid: number }> {
-  const child = forkRole(relay);
+export function startBareRelay(relay: 'fast' | 'portable'): Promise<Contender & { readonly pid: number }> {
+  return startRole(relay, `${relay} relay only`);
+}
+
+/** A peer on the same Node. */
+export function startNpmPeer(): Promise<Contender> {
+  return startRole('npm', 'socks5-server (npm)');
+}
+
+async function startRole(role: Role, name: string): Promise<Contender & { readonly pid: number }> {
+  const child = forkRole(role);
   const { port } = await answerOf<{ port: number }>(child);
   if (child.pid === undefined) throw new Error('the relay has no process');
   return {
-    ...{ name: `${relay} relay only`, method: 'password', key: KEY, port, pid: child.pid },
+    ...{ name, method: 'password', key: KEY, port, pid: child.pid },
     async [Symbol.asyncDispose]() {
       const gone = once(child, 'exit');
       child.disconnect();

@@ -14,6 +14,7 @@ const ROLES = {
   source: async () => (await import('./source.ts')).startSource(),
   fast: () => bare('fast'),
   portable: () => bare('portable'),
+  npm: async () => (await import('./npmServer.ts')).startNpmServer(),
   load: async () => (await import('./client.ts')).measure(JSON.parse(process.argv[3] ?? '') as Load),
 };
 
