@@ -32,6 +32,9 @@ export interface AssociationPlan extends ClientSidePlan {
   readonly ended: () => void;
 }
 
+/** Bytes that a datagram costs at least: an empty one occupies network and target like any other. */
+const LEAST_COST = 1;
+
 /** A datagram on its way: to the correspondent (`up`), or from it. */
 interface Parcel {
   readonly direction: Direction;
@@ -41,8 +44,8 @@ interface Parcel {
 
 /**
  * Datagrams between one client and whom it writes to (RFC 1928, section 7). Each is spent whole before it
- * is sent; one that the lease does not cover waits for credit, as long as there is room, and is dropped
- * beyond. What the kernel refuses is given back.
+ * is sent, its payload that is; an empty one costs a byte, so that none is free. One that the lease does not
+ * cover waits for credit, as long as there is room, and is dropped beyond. What the kernel refuses is given back.
  */
 export class Association {
   readonly #plan: AssociationPlan;
@@ -208,13 +211,13 @@ export class Association {
     if (outward === undefined) return true;
     // The kernel has enough to do: it is lost, as it would be on any network, before it has cost anything.
     if (direction === 'up' ? outward.full(correspondent.address) : this.#clientSide.full) return true;
-    const bytes = payload.length;
+    const bytes = Math.max(LEAST_COST, payload.length);
     if (!session.spendWhole(direction, bytes)) return false;
     this.#pending[direction] += bytes;
     const sent = (error: Error | null): void => {
       if (this.#over) return;
       this.#pending[direction] -= bytes;
-      if (error !== null && bytes > 0) session.refund(direction, bytes);
+      if (error !== null) session.refund(direction, bytes);
     };
     if (direction === 'up') outward.send(payload, correspondent, sent);
     else this.#clientSide.send(correspondent.header, payload, sent);

@@ -15,7 +15,7 @@ export interface UdpPeer extends AsyncDisposable {
   readonly received: Buffer[];
   /** Ports they came from. */
   readonly senders: RemoteInfo[];
-  /** Payload that came, and that was sent. */
+  /** Payload that came, and that was sent, as it is billed: an empty datagram is a byte. */
   readonly bytes: { in: number; out: number };
   send(payload: Uint8Array, to: { readonly port: number; readonly address: string }): void;
 }
@@ -30,13 +30,13 @@ export async function startUdpPeer(
   const peer = { port: socket.address().port, received: [] as Buffer[], senders: [] as RemoteInfo[] };
   const bytes = { in: 0, out: 0 };
   const send: UdpPeer['send'] = (payload, { port, address }) => {
-    bytes.out += payload.length;
+    bytes.out += Math.max(1, payload.length);
     socket.send(payload, port, address);
   };
   socket.on('message', (payload, from) => {
     peer.received.push(payload);
     peer.senders.push(from);
-    bytes.in += payload.length;
+    bytes.in += Math.max(1, payload.length);
     for (const answer of serve(payload)) send(answer, from);
   });
   return { ...peer, bytes, send, [Symbol.asyncDispose]: () => closed(socket) };

@@ -37,6 +37,20 @@ test.each([0, 1, 999])(
   },
 );
 
+test('an empty datagram costs one byte, there and back: credit for six of them lets six through', async () => {
+  await using target = await startUdpPeer();
+  await using proxy = await startProxy({ meter: createTestMeter(6, 'OUT_OF_CREDIT') });
+  await using client = await UdpClient.open(proxy.port);
+  for (let count = 0; count < 3; count++) {
+    client.send('', target.port);
+    expect((await client.receive()).payload).toHaveLength(0);
+  }
+  client.send('', target.port);
+  await client.control.over;
+  expect([target.received.length, proxy.meter.spent('up'), proxy.meter.spent('down')]).toEqual([3, 3, 3]);
+  expect(proxy.refusals).toEqual(['OUT_OF_CREDIT']);
+});
+
 test('50 associations of one key: not a byte beyond the credit', async () => {
   const datagrams = 333;
   await using target = await startUdpPeer(() => []);
