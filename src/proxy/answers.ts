@@ -1,9 +1,10 @@
 import { CATALOGUE, type RefusalCode } from '../errors.ts';
+import type { JourneyFailure } from './exits/journey.ts';
 import type { DialFailure, Peer } from './relay/relay.ts';
 import { encodeReply, REPLIES, type ReplyCode } from './socks5.ts';
 
 /** Why a target that may be reached was not. `NO_SUCH_NAME`: it has no address. `LOOKUP_FAILED`: that could not be found out. */
-export type TargetFailure = DialFailure | 'NO_SUCH_NAME' | 'LOOKUP_FAILED';
+export type TargetFailure = Exclude<DialFailure, 'NO_RESOURCES'> | 'NO_SUCH_NAME' | 'LOOKUP_FAILED';
 
 /** Why a client is refused, with what makes the reason more precise. */
 export interface Refusal {
@@ -49,6 +50,12 @@ export const SOCKS_ANSWERS: Answers = {
 
 /** What a client is told when it gets no tunnel. */
 export type Verdict = { readonly refusal: Refusal } | { readonly failure: TargetFailure };
+
+/** What a client is told whose journey came to nothing: where the fault is ours it is a refusal. */
+export function verdictOf(failure: JourneyFailure): Verdict {
+  if (failure === 'NO_EXIT') return { refusal: { code: 'EXIT_UNAVAILABLE' } };
+  return failure === 'NO_RESOURCES' ? { refusal: { code: 'SERVICE_UNAVAILABLE' } } : { failure };
+}
 
 export function encodeVerdict(answers: Answers, verdict: Verdict): Uint8Array {
   return 'refusal' in verdict ? answers.refused(verdict.refusal) : answers.failed(verdict.failure);

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import { proxyDenial, type Denial, type KeyRules } from '../keyRules.ts';
 import type { AuthenticatedKey, MeterSession } from '../metering/session.ts';
-import { encodeVerdict, SOCKS_ANSWERS, type Answers } from './answers.ts';
+import { encodeVerdict, SOCKS_ANSWERS, verdictOf, type Answers } from './answers.ts';
 import { clear } from './clearance.ts';
 import { ConnectionView } from './connectionView.ts';
 import { depart } from './exits/depart.ts';
@@ -179,11 +179,9 @@ export class Connection implements Member {
     const { resolveUpstream } = house;
     const outcome = await depart(journey, { relay, resolveUpstream, abandonment: this.#abandonment });
     if ('endpoint' in outcome) return outcome;
-    if (outcome.failure !== 'NO_EXIT') this.#intake.finish(this.#answers.failed(outcome.failure));
-    else {
-      house.refused('EXIT_UNAVAILABLE', key.keyId, undefined, this);
-      this.#intake.finish(this.#answers.refused({ code: 'EXIT_UNAVAILABLE' }));
-    }
+    const verdict = verdictOf(outcome.failure);
+    if ('refusal' in verdict) house.refused(verdict.refusal.code, key.keyId, undefined, this);
+    this.#intake.finish(encodeVerdict(this.#answers, verdict));
     return undefined;
   }
 

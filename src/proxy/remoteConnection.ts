@@ -8,7 +8,7 @@ import type { Authentication } from './handshake.ts';
 import type { Setback } from './exits/exit.ts';
 import type { Departure, JourneyFailure } from './exits/journey.ts';
 import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
-import type { Refusal, Verdict } from './answers.ts';
+import { verdictOf, type Refusal, type Verdict } from './answers.ts';
 import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
 import { giveBack, unaccepted } from './remoteCells.ts';
 import { RemoteJourney } from './remoteJourney.ts';
@@ -222,9 +222,9 @@ export class RemoteConnection implements Member, SessionHandlers {
 
   #stranded(failure: JourneyFailure, keyId: bigint): void {
     this.#closeSession();
-    if (failure !== 'NO_EXIT') return this.#refuse({ failure });
-    this.#refused('EXIT_UNAVAILABLE', keyId);
-    this.#refuse({ refusal: { code: 'EXIT_UNAVAILABLE' } });
+    const verdict = verdictOf(failure);
+    if ('refusal' in verdict) this.#refused(verdict.refusal.code, keyId);
+    this.#refuse(verdict);
   }
 
   #fail(error: unknown): void {

@@ -28,7 +28,13 @@ export function targetSetback(failure: DialFailure): Setback {
   return { failure, blame: BLAME[failure], detail: `connecting to the target: ${failure}` };
 }
 
-/** The upstream proxy was not reached. */
+/** The upstream proxy, dialled from this machine, was not reached. */
+export function upstreamUnreached(failure: DialFailure): Setback {
+  const detail = `connecting to the upstream proxy: ${failure}`;
+  return failure === 'NO_RESOURCES' ? { failure, blame: BLAME[failure], detail } : upstreamSetback(detail);
+}
+
+/** The upstream proxy does not do its work. */
 export function upstreamSetback(detail: string): Setback {
   return { failure: 'HOST_UNREACHABLE', blame: 'EXIT', detail };
 }
@@ -40,5 +46,6 @@ const BLAME: Readonly<Record<DialFailure, Blame>> = {
   CONNECTION_REFUSED: 'TARGET',
   TIMED_OUT: 'UNSURE',
   LOCAL_ADDRESS_MISSING: 'EXIT',
+  NO_RESOURCES: 'NOBODY',
   ABANDONED: 'UNSURE',
 };

@@ -1,7 +1,7 @@
 import type { Fence } from '../../egress.ts';
 import type { Abandonment } from '../relay/abandonment.ts';
 import { DialError, type DialFailure, type Peer, type Relay } from '../relay/relay.ts';
-import { beginUpstream, isUpstream, targetSetback, upstreamSetback } from './attempt.ts';
+import { beginUpstream, isUpstream, targetSetback, upstreamSetback, upstreamUnreached } from './attempt.ts';
 import type { ExitSpec, UpstreamSpec } from './config.ts';
 import type { Setback } from './exit.ts';
 import type { UpstreamHandshake } from './upstream.ts';
@@ -115,5 +115,5 @@ async function reachUpstream<Endpoint>(
       if (abandonment.abandoned) break;
     }
   }
-  return { setback: upstreamSetback(`connecting to the upstream proxy: ${failure}`) };
+  return { setback: upstreamUnreached(failure) };
 }

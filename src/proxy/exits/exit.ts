@@ -10,8 +10,9 @@ const LATENCY_WEIGHT = 0.2;
 /**
  * Whose fault a failed attempt is. `TARGET`: the exit works, the target refuses. `EXIT`: the exit does
  * not do its work. `UNSURE`: either; it is held against the exit when another one reaches the same target.
+ * `NOBODY`: ours; nothing is known about either.
  */
-export type Blame = 'TARGET' | 'EXIT' | 'UNSURE';
+export type Blame = 'TARGET' | 'EXIT' | 'UNSURE' | 'NOBODY';
 
 /** Why an attempt failed. `detail` is for the operator; it holds no credentials. */
 export interface Setback {

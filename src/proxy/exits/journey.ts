@@ -122,8 +122,8 @@ export class Journey {
     }
     this.#failure = failure;
     if (blame === 'TARGET') exit.answered();
-    else this.#doubts.push({ exit, address: this.#address, probe: this.#probe, detail });
-    this.#unsure ||= blame === 'UNSURE';
+    else if (blame === 'UNSURE') this.#doubts.push({ exit, address: this.#address, probe: this.#probe, detail });
+    this.#unsure ||= blame !== 'TARGET';
     if (this.#addresses.length > 0) return;
     exit.health.released(this.#probe);
     if (this.#unsure) this.#leave(exit);

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 
 import type { RefusalCode } from '../../errors.ts';
 import { BufferPool } from './buffers.ts';
+import { dialFailure } from './dialFailure.ts';
 import { cut } from './handle.ts';
 import { KeepAlive } from './keepAlive.ts';
 import { negotiate } from './negotiate.ts';
@@ -39,7 +40,7 @@ export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
         const timer = setTimeout(settle, timeoutMs, 'TIMED_OUT');
         abandonment.listen(abandon);
         // Stays on the socket: whatever happens to it later has this one listener at least.
-        socket.on('error', (error) => settle(failureOf(error), error));
+        socket.on('error', (error) => settle(failureOf(error, address, localAddress), error));
         socket.once('connect', () => settle());
         if (abandonment.abandoned) abandon();
       });
@@ -60,20 +61,10 @@ export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
 
 const NOTHING = Buffer.alloc(0);
 
-const FAILURES: Readonly<Record<string, DialFailure>> = {
-  ECONNREFUSED: 'CONNECTION_REFUSED',
-  ECONNRESET: 'CONNECTION_REFUSED',
-  ENETUNREACH: 'NETWORK_UNREACHABLE',
-  ENETDOWN: 'NETWORK_UNREACHABLE',
-  EADDRNOTAVAIL: 'NETWORK_UNREACHABLE',
-  EAFNOSUPPORT: 'NETWORK_UNREACHABLE',
-  ETIMEDOUT: 'TIMED_OUT',
-};
-
-function failureOf(error: Error): DialFailure {
-  // Before anything was sent: the address to dial from is none of this machine, or of another family.
-  if ('syscall' in error && error.syscall === 'bind') return 'LOCAL_ADDRESS_MISSING';
-  return ('code' in error ? FAILURES[String(error.code)] : undefined) ?? 'HOST_UNREACHABLE';
+function failureOf(error: Error, address: string, localAddress: string | undefined): DialFailure {
+  const code = 'code' in error ? String(error.code) : '';
+  const binding = 'syscall' in error && error.syscall === 'bind';
+  return dialFailure({ code, binding, address, localAddress });
 }
 
 class PortableTunnel implements Tunnel {

@@ -22,7 +22,7 @@ export interface DialOptions {
 
 /**
  * Why a dial failed, in the terms of RFC 1928, section 6. `LOCAL_ADDRESS_MISSING`: the address to
- * dial from is none of this machine.
+ * dial from is none of this machine. `NO_RESOURCES`: this machine is short of ports, descriptors or memory.
  */
 export type DialFailure =
   | 'NETWORK_UNREACHABLE'
@@ -30,6 +30,7 @@ export type DialFailure =
   | 'CONNECTION_REFUSED'
   | 'TIMED_OUT'
   | 'LOCAL_ADDRESS_MISSING'
+  | 'NO_RESOURCES'
   | 'ABANDONED';
 
 export class DialError extends Error {

@@ -1,4 +1,4 @@
-import { beginUpstream, isUpstream, targetSetback, upstreamSetback } from '../../exits/attempt.ts';
+import { beginUpstream, isUpstream, targetSetback, upstreamUnreached } from '../../exits/attempt.ts';
 import type { Setback } from '../../exits/exit.ts';
 import type { UpstreamHandshake } from '../../exits/upstream.ts';
 import type { Peer } from '../relay.ts';
@@ -85,9 +85,7 @@ export class Approach {
 
   #unreached(): Setback {
     const { failure } = this.#dial;
-    return isUpstream(this.#attempt.spec)
-      ? upstreamSetback(`connecting to the upstream proxy: ${failure}`)
-      : targetSetback(failure);
+    return isUpstream(this.#attempt.spec) ? upstreamUnreached(failure) : targetSetback(failure);
   }
 
   #connected(): Step {

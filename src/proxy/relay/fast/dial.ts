@@ -1,5 +1,6 @@
-import { constants } from 'node:os';
+import { getSystemErrorName } from 'node:util';
 
+import { dialFailure } from '../dialFailure.ts';
 import type { DialFailure } from '../relay.ts';
 import { encodeAddress } from './address.ts';
 import { resetOnClose } from './clientSocket.ts';
@@ -8,19 +9,6 @@ import { EINPROGRESS, K } from './syscalls.ts';
 
 /** Seconds of silence before the system probes whether a target is still there. */
 const KEEP_ALIVE_SECONDS = 60;
-
-const { ECONNREFUSED, ECONNRESET, ENETUNREACH, ENETDOWN, EADDRNOTAVAIL, EAFNOSUPPORT, ETIMEDOUT } = constants.errno;
-
-/** Everything else is "host unreachable" like an unknown name. */
-const FAILURES: ReadonlyMap<number, DialFailure> = new Map<number, DialFailure>([
-  [ECONNREFUSED, 'CONNECTION_REFUSED'],
-  [ECONNRESET, 'CONNECTION_REFUSED'],
-  [ENETUNREACH, 'NETWORK_UNREACHABLE'],
-  [ENETDOWN, 'NETWORK_UNREACHABLE'],
-  [EADDRNOTAVAIL, 'NETWORK_UNREACHABLE'],
-  [EAFNOSUPPORT, 'NETWORK_UNREACHABLE'],
-  [ETIMEDOUT, 'TIMED_OUT'],
-]);
 
 const ONE = Int32Array.of(1);
 const KEEP_ALIVE = Int32Array.of(KEEP_ALIVE_SECONDS);
@@ -40,6 +28,8 @@ export class Dial {
   readonly #id: number;
   readonly #plan: DialPlan;
   #index = 0;
+  /** Of the present attempt. */
+  #address = '';
   #fd = -1;
   /** When the present attempt is given up. */
   #due = 0;
@@ -104,6 +94,7 @@ export class Dial {
   }
 
   #connect(address: string): boolean {
+    this.#address = address;
     const { calls, descriptors } = this.#hub;
     const { family, bytes } = encodeAddress(address, this.#plan.port);
     const fd = calls.socket(family, K.SOCK_STREAM | K.NONBLOCK | K.CLOEXEC, 0);
@@ -124,13 +115,12 @@ export class Dial {
     const { calls } = this.#hub;
     const { bytes } = encodeAddress(localAddress, 0);
     calls.setsockopt(fd, K.IPPROTO_IP, K.IP_BIND_ADDRESS_NO_PORT, ONE, ONE.byteLength);
-    if (calls.bind(fd, bytes, bytes.length) === 0) return true;
-    this.#failure = 'LOCAL_ADDRESS_MISSING';
-    return false;
+    return calls.bind(fd, bytes, bytes.length) === 0 || this.#failed(calls.errno(), true);
   }
 
-  #failed(errno: number): false {
-    this.#failure = FAILURES.get(errno) ?? 'HOST_UNREACHABLE';
+  #failed(errno: number, binding = false): false {
+    const { localAddress } = this.#plan;
+    this.#failure = dialFailure({ code: getSystemErrorName(-errno), binding, address: this.#address, localAddress });
     return false;
   }
 }
