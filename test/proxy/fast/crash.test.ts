@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 
+import type { Opened } from '../../../src/metering/session.ts';
 import { openTunnel, RawClient, startPeer, startProxy, until, untilStalled } from '../../harness/socks.ts';
+import { createTestMeter } from '../../harness/socksMeter.ts';
 import { GREETING, login, request } from '../../harness/socksMessages.ts';
 
 /** A worker that throws when a tunnel to this port is to be dialled. */
@@ -148,4 +150,35 @@ test('where the workers do not start the portable relay takes the ports, unless 
   expect((await client.take(8)).toString()).toBe('portable');
   const demanded = startProxy({ relay: { choice: 'fast', workerSource: BROKEN } });
   await expect(demanded).rejects.toThrow('a relay worker cannot be started');
+});
+
+test('what is decided late about a connection that died with its worker reaches nobody on the next one', async () => {
+  await using target = await startPeer((socket) => socket.pipe(socket));
+  const meter = createTestMeter();
+  const answers: ((opened: Opened) => void)[] = [];
+  await using proxy = await startProxy({
+    meter,
+    relay: { workerSource: CRASHING },
+    openSession: () => new Promise((resolve) => answers.push(resolve)),
+  });
+  const ask = (): RawClient => {
+    const client = new RawClient(proxy.port);
+    client.send(GREETING, login(), request(target.port), Buffer.from('mine'));
+    return client;
+  };
+  using first = ask();
+  await until(() => answers.length === 1, 'the first asks for credit');
+  const fatal = openTunnel(proxy.port, PORT_OF_DEATH);
+  await until(() => answers.length === 2, 'so does the one who brings the crash');
+  const opened = (): Opened | Promise<Opened> => meter.openSession({ keyId: 1n, accountId: 1n }, 'SHARED');
+  answers[1]?.(await opened());
+  await expect(fatal).rejects.toThrow('ended');
+  await first.over;
+  using stranger = ask();
+  await until(() => answers.length === 3, 'the stranger asks for credit');
+  answers[0]?.({ refusal: 'OUT_OF_CREDIT' });
+  await until(() => proxy.refusals.includes('OUT_OF_CREDIT'), 'refused');
+  answers[2]?.(await opened());
+  const answer = await stranger.take(18);
+  expect([answer[5], answer.subarray(-4).toString()]).toEqual([0, 'mine']);
 });

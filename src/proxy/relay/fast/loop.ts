@@ -42,7 +42,7 @@ export class Loop implements Hub {
   readonly #start: WorkerStart;
   readonly #poller: Poller;
   readonly #acceptor: Acceptor;
-  readonly #links = new Table<Link>();
+  readonly #links: Table<Link>;
   readonly #names = new GoodNames();
   readonly #slabs: LeaseCells[] = [];
   readonly #listeners: Listeners;
@@ -60,6 +60,8 @@ export class Loop implements Hub {
     this.#start = start;
     this.idleTimeoutMs = start.idleTimeoutMs;
     this.#received = start.posted;
+    // No generation has grown beyond the number of clients: orders for those of a crashed worker find nobody here.
+    this.#links = new Table(Atomics.load(start.shared.figures, FIGURE.ACCEPTED) >>> 0);
     this.descriptors = new Descriptors(calls, start.shared.descriptors);
     this.carriers = new CarrierPool(calls, this.descriptors, start.maxPipes);
     this.timers = new Timers((id) => this.#links.find(id), this.now);

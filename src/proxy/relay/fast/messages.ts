@@ -110,7 +110,7 @@ export interface SharedMemory {
   readonly descriptors: SharedArrayBuffer;
 }
 
-/** Places in `figures`. Counts since the start of the worker wrap around; only differences are looked at. */
+/** Places in `figures`. Counts wrap around, and go on when a worker is replaced; only differences are looked at. */
 export const FIGURE = {
   /** Accepted so far. */
   ACCEPTED: 0,

@@ -19,12 +19,18 @@ export class Table<Entry extends { readonly id: number }> {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #generations: number[] = [];
   readonly #free: number[] = [];
+  readonly #passed: number;
+
+  /** @param passed generations below and at this one were used before, by another table */
+  constructor(passed: number) {
+    this.#passed = passed;
+  }
 
   /** An id for the next entry, which is then `set`. */
   nextId(): number {
     const slot = this.#free.pop() ?? this.#generations.length;
     if (slot >= SLOTS) throw new RangeError('too many connections');
-    const generation = ((this.#generations[slot] ?? 0) + 1) % GENERATIONS;
+    const generation = ((this.#generations[slot] ?? this.#passed) + 1) % GENERATIONS;
     this.#generations[slot] = generation;
     return generation * SLOTS + slot;
   }
