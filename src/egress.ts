@@ -12,12 +12,9 @@ import {
   type Address,
   type Cidr,
 } from './addresses.ts';
+import { Lookups, type Asker } from './lookups.ts';
 import { systemLookup, type Lookup } from './names.ts';
 
-/** Names looked up at once; the next ones wait for a turn. */
-const MAX_LOOKUPS = 256;
-/** Names that may wait for a turn; beyond it the lookup fails at once. */
-const MAX_WAITING_LOOKUPS = 8_192;
 /** Milliseconds for one name, waiting for a turn included. */
 const LOOKUP_TIMEOUT_MS = 5_000;
 /** Addresses of one name that are checked and offered; the rest is ignored. */
@@ -57,15 +54,16 @@ export interface Fence {
   /**
    * Turns a host as a client wrote it (name, IPv4 in any form that resolvers take, IPv6 with or
    * without brackets) into addresses to dial: the permitted ones. Refused when none of several is.
+   * @param asker whose share of the lookups it is; of nobody's when absent
    */
-  resolve(host: string, port: number): Promise<Resolved>;
+  resolve(host: string, port: number, asker?: Asker): Promise<Resolved>;
 }
 
 /** @throws RangeError when `allow` holds something else than CIDRs */
 export function createFence(options: FenceOptions = {}): Fence {
   const allow = (options.allow ?? []).map(parseCidr);
   const own = options.own ?? (() => []);
-  const lookup = boundedLookup(options.lookup ?? systemLookup(), options.lookupTimeoutMs ?? LOOKUP_TIMEOUT_MS);
+  const lookups = new Lookups(options.lookup ?? systemLookup(), options.lookupTimeoutMs ?? LOOKUP_TIMEOUT_MS);
   const permitted = (address: Address, port: number): boolean =>
     isPublic(address, allow) && !own().some((listener) => reaches(address, port, listener));
   const pinned = (addresses: readonly Address[], port: number): Resolved => {
@@ -81,7 +79,7 @@ export function createFence(options: FenceOptions = {}): Fence {
       const parsed = parseAddress(address);
       return parsed !== undefined && allow.some((cidr) => within(parsed, cidr));
     },
-    async resolve(host, port) {
+    async resolve(host, port, asker) {
       if (host.includes('%')) return { failure: 'EGRESS_FORBIDDEN' };
       const name = host
         .replace(/^\[(.*)\]$/, '$1')
@@ -90,7 +88,7 @@ export function createFence(options: FenceOptions = {}): Fence {
       const literal = parseAddress(name) ?? parseNumericHost(name);
       if (literal === null || name === '') return { failure: 'NOT_FOUND' };
       if (literal !== undefined) return pinned([literal], port);
-      const found = await lookup(name);
+      const found = await lookups.find(name, asker);
       if (found === undefined) return { failure: 'LOOKUP_FAILED' };
       if (found.length === 0) return { failure: 'NOT_FOUND' };
       return pinned(
@@ -146,29 +144,4 @@ function isLocal(address: Address): boolean {
       return local !== undefined && textOf(local) === text;
     }),
   );
-}
-
-/** At most `MAX_LOOKUPS` at once, each within the timeout; undefined stands for any failure. */
-function boundedLookup(lookup: Lookup, timeoutMs: number): (name: string) => Promise<readonly string[] | undefined> {
-  const waiting: (() => void)[] = [];
-  let running = 0;
-  const release = (): void => {
-    const next = waiting.shift();
-    // A turn passes from one lookup to the next, so that nobody slips in between.
-    if (next === undefined) running--;
-    else next();
-  };
-  const run = async (name: string): Promise<readonly string[] | undefined> => {
-    if (running < MAX_LOOKUPS) running++;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    return lookup(name)
-      .catch(() => undefined)
-      .finally(release);
-  };
-  return async (name) => {
-    if (waiting.length >= MAX_WAITING_LOOKUPS) return undefined;
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, timeoutMs, undefined)));
-    return Promise.race([run(name), timeout]).finally(() => clearTimeout(timer));
-  };
 }

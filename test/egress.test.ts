@@ -137,6 +137,71 @@ describe('names', () => {
     expect(most).toBe(256);
   });
 
+  /** A fence over name servers that answer only when they are told to, and what they were asked. */
+  function silentFence(lookupTimeoutMs = 60_000) {
+    const asked: string[] = [];
+    const answers: (() => void)[] = [];
+    const fence = createFence({
+      lookupTimeoutMs,
+      lookup: (name) => {
+        asked.push(name);
+        return new Promise((resolve) => answers.push(() => resolve(['1.1.1.1'])));
+      },
+    });
+    const many = (count: number, of: string, asker: bigint): Promise<Resolved[]> =>
+      Promise.all(Array.from({ length: count }, (_, index) => fence.resolve(`${of}${index}.test`, 80, asker)));
+    /** Has everything answered, and what begins then. */
+    const release = async (): Promise<void> => {
+      for (let answer = answers.shift(); answer !== undefined; answer = answers.shift()) {
+        answer();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    return { fence, asked, answers, many, release };
+  }
+
+  test('one asker has so many lookups at once, and the others have theirs', async () => {
+    const { asked, many, release } = silentFence();
+    const greedy = many(100, 'greedy', 1n);
+    const modest = many(5, 'modest', 2n);
+    expect(asked.filter((name) => name.startsWith('greedy'))).toHaveLength(32);
+    expect(asked.filter((name) => name.startsWith('modest'))).toHaveLength(5);
+    await release();
+    expect([...(await greedy), ...(await modest)].every((resolved) => 'addresses' in resolved)).toBe(true);
+    expect(asked).toHaveLength(105);
+  });
+
+  test('when all lookups are taken, askers have their turns one after the other', async () => {
+    const { asked, answers, many, release } = silentFence();
+    const all = Array.from({ length: 8 }, (_, index) => many(100, `g${index}-`, BigInt(index)));
+    expect(asked).toHaveLength(256);
+    all.push(many(2, 'late', 100n));
+    // The first asker's places are free: the others have no room for more, so that the late one begins.
+    for (const answer of answers.splice(0, 2)) answer();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(asked.slice(256).toSorted()).toEqual(['g0-32.test', 'late0.test']);
+    await release();
+    await Promise.all(all);
+    expect(asked).toHaveLength(802);
+  });
+
+  test('one asker has so many waiting, and what is more fails at once', async () => {
+    const { many, release, asked } = silentFence();
+    const all = many(32 + 1_024 + 10, 'n', 1n);
+    const other = many(1, 'other', 2n);
+    await release();
+    const failed = (await all).flatMap((resolved, index) => ('failure' in resolved ? [index] : []));
+    expect(failed).toEqual(Array.from({ length: 10 }, (_, index) => 32 + 1_024 + index));
+    expect([(await other).length, asked.length]).toEqual([1, 32 + 1_024 + 1]);
+  });
+
+  test('what has waited too long is never begun', async () => {
+    const { asked, many, release } = silentFence(20);
+    expect(await many(100, 'n', 1n)).toEqual(Array.from({ length: 100 }, () => ({ failure: 'LOOKUP_FAILED' })));
+    await release();
+    expect(asked).toHaveLength(32);
+  });
+
   test('localhost is this machine, without asking anybody', async () => {
     const lookup = systemLookup('/nonexistent');
     expect(await lookup('localhost')).toEqual(['127.0.0.1', '::1']);

@@ -48,7 +48,7 @@ export async function clear(house: House, wish: Wish): Promise<Clearance> {
   const afforded = await afford(house, wish);
   if (!('session' in afforded)) return afforded;
   const { session } = afforded;
-  const resolved = await house.fence.resolve(wish.host, wish.port);
+  const resolved = await house.fence.resolve(wish.host, wish.port, wish.key.keyId);
   if ('addresses' in resolved) return { session, addresses: resolved.addresses };
   session.close();
   if (resolved.failure === 'EGRESS_FORBIDDEN') return refuse(house, wish, { code: 'EGRESS_FORBIDDEN' });

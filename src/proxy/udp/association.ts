@@ -72,6 +72,7 @@ export class Association {
     this.#routes = new Routes({
       fence,
       relayPorts,
+      keyId: session.keyId,
       reaches: (address) => this.#outward?.reaches(address) === true,
       forbidden: () => this.#forbidden(),
     });

@@ -1,10 +1,14 @@
-import type { Fence, Resolved } from '../../egress.ts';
+import type { Resolved } from '../../egress.ts';
 
 /** Names of one association that are remembered; the one not used for longest is forgotten first. */
 export const MAX_NAMES = 256;
+/** Names of one association that are looked up at once; what is to go to others meanwhile is dropped. */
+const MAX_ASKED = 8;
 /** Milliseconds for which the addresses of a name are used, and for which a failure is believed. */
 const FOUND_MS = 60_000;
 const FAILED_MS = 5_000;
+
+type Resolve = (host: string, port: number) => Promise<Resolved>;
 
 interface Entry {
   readonly resolved: Resolved;
@@ -13,11 +17,11 @@ interface Entry {
 
 /** What the fence said about the names that a client sends datagrams to. Bounded, of one association. */
 export class Names {
-  readonly #resolve: Fence['resolve'];
+  readonly #resolve: Resolve;
   readonly #known = new Map<string, Entry>();
   readonly #asked = new Map<string, Promise<Resolved>>();
 
-  constructor(resolve: Fence['resolve']) {
+  constructor(resolve: Resolve) {
     this.#resolve = resolve;
   }
 
@@ -33,7 +37,8 @@ export class Names {
     return this.#asked.get(key) ?? this.#ask(key, host, port);
   }
 
-  #ask(key: string, host: string, port: number): Promise<Resolved> {
+  #ask(key: string, host: string, port: number): Resolved | Promise<Resolved> {
+    if (this.#asked.size >= MAX_ASKED) return { failure: 'LOOKUP_FAILED' };
     const answer = this.#resolve(host, port)
       .then((resolved) => this.#learn(key, resolved))
       .finally(() => this.#asked.delete(key));

@@ -9,6 +9,8 @@ import type { RelayPorts } from './relayPorts.ts';
 export interface RoutesPlan {
   readonly fence: Fence;
   readonly relayPorts: RelayPorts;
+  /** Key of the association. */
+  readonly keyId: bigint;
   /** Whether the exit can send to an address of this family. */
   readonly reaches: (address: string) => boolean;
   /** The fence, or that it is a listener of ours, forbids a destination. */
@@ -23,7 +25,7 @@ export class Routes {
 
   constructor(plan: RoutesPlan) {
     this.#plan = plan;
-    this.#names = new Names(plan.fence.resolve);
+    this.#names = new Names((host, port) => plan.fence.resolve(host, port, plan.keyId));
   }
 
   /**
