@@ -89,6 +89,7 @@ const MODULES: Readonly<Record<string, Module>> = {
       'socks5',
       'username',
       'upstreams',
+      'dialFailure',
       'answers',
       'httpAnswers',
       'httpConnect',
@@ -107,7 +108,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Runs in threads of its own; the main thread takes its messages, its listeners and what a crash leaves behind.
   fastRelay: {
     path: 'src/proxy/relay/fast/',
-    may: ['negotiation', 'answers', 'socks5', 'username', 'upstreams', 'addresses'],
+    may: ['negotiation', 'answers', 'socks5', 'username', 'upstreams', 'dialFailure', 'addresses'],
     types: ['proxy', 'session', 'errors'],
     packages: ['node:*', 'koffi'],
   },
@@ -121,6 +122,7 @@ const MODULES: Readonly<Record<string, Module>> = {
     types: ['proxy', 'exitConfig'],
     packages: [],
   },
+  dialFailure: { path: 'src/proxy/relay/dialFailure.ts', may: [], types: ['proxy'], packages: ['node:net'] },
   upstreamConnect: { path: 'src/proxy/exits/connectClient.ts', may: [], types: ['proxy'], packages: ['node:net'] },
   upstreamSocks: {
     path: 'src/proxy/exits/socksClient.ts',
