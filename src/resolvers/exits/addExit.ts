@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts';
 import { MAX_EXITS, parseExits, type ExitSpec } from '../../proxy/exits/config.ts';
 import { productNumber, type Product } from '../../units.ts';
 import { lockOwners, setOwners } from './assignExit.ts';
-import { changeExit, findExit, lockExits, requireExit, type ExitPlace } from './changeExit.ts';
+import { changeExit, findExit, lockExits, type ExitPlace } from './changeExit.ts';
 import { sealEntry } from './rows.ts';
 
 const INSERT = sql(
@@ -31,22 +31,36 @@ export interface NewExit {
 export async function addExit(ctx: ViewerContext, { product, url, userIds }: NewExit): Promise<{ exit: ExitState }> {
   if (product === 'BROWSER') throw new AppError('BAD_INPUT', { message: 'product: has no exits', field: 'product' });
   const entry = url.trim();
-  const { label } = specOf(entry);
+  const spec = specOf(entry);
+  const { label } = spec;
   const place = { product, label, name: ctx.exits.name(product, label) };
   await ctx.exits.refresh();
   if (ctx.exits.list().some(({ name }) => name === place.name)) throw taken();
-  await changeExit(ctx, place, async (tx) => {
+  const added = await changeExit(ctx, place, async (tx) => {
     const owners = await lockOwners(tx, userIds);
     await lockExits(tx);
     await requireRoom(tx, place);
-    const spec = sealEntry(ctx.keys, product, label, entry);
-    const [row] = await tx.query<{ id: bigint }>(INSERT, [productNumber(product), label, spec]);
+    const sealed = sealEntry(ctx.keys, product, label, entry);
+    const [row] = await tx.query<{ id: bigint }>(INSERT, [productNumber(product), label, sealed]);
     if (row === undefined) throw new Error('the exit was not inserted');
     await setOwners(tx, row.id, owners);
     return { action: 'EXIT_ADDED', detail: { users: owners.map(String) } };
   });
-  return { exit: await requireExit(ctx, place.name) };
+  return { exit: added ?? { ...place, ...UNUSED, kind: spec.kind, accountIds: [...new Set(userIds)] } };
 }
+
+/** What an instance knows of an exit that it has just got. */
+const UNUSED = {
+  origin: 'ADDED',
+  state: 'HEALTHY',
+  drained: false,
+  connections: 0,
+  opened: 0,
+  failures: 0,
+  lastError: undefined,
+  latencyMs: undefined,
+  retryAt: undefined,
+} as const;
 
 /** Nothing of the entry is in the message: it holds a password. */
 function specOf(entry: string): ExitSpec {

@@ -52,7 +52,7 @@ export async function assignExit(
   userIds: readonly bigint[],
 ): Promise<{ exit: ExitState }> {
   const exit = await requireExit(ctx, name);
-  await changeExit(ctx, exit, async (tx) => {
+  const changed = await changeExit(ctx, exit, async (tx) => {
     const owners = await lockOwners(tx, userIds);
     const row = await lockExit(tx, exit);
     const held = (await tx.query<{ id: bigint }>(HELD, [row.id])).map(({ id }) => id);
@@ -60,5 +60,5 @@ export async function assignExit(
     await setOwners(tx, row.id, owners);
     return { action: 'EXIT_ASSIGNED', detail: { users: owners.map(String) } };
   });
-  return { exit: await requireExit(ctx, name) };
+  return { exit: changed ?? { ...exit, accountIds: [...new Set(userIds)] } };
 }

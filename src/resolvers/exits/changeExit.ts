@@ -29,12 +29,14 @@ export interface ExitAct {
 /**
  * Changes something about exits, for the operator, and then lets this instance obey.
  * @param work answers what it did; undefined: nothing had to be changed
+ * @returns the exit as this instance has it now; undefined when it has none of that name, or could not read them: it
+ *   obeys a moment later then, and what was changed is changed all the same
  */
 export async function changeExit(
   ctx: ViewerContext,
   exit: ExitPlace,
   work: (tx: Sql) => Promise<ExitAct | undefined>,
-): Promise<void> {
+): Promise<ExitState | undefined> {
   await transaction(ctx, async (tx, publish) => {
     const act = await work(tx);
     if (act === undefined) return;
@@ -47,7 +49,13 @@ export async function changeExit(
       detail: { exit: name, product, label, ...detail },
     });
   });
-  await ctx.exits.refresh();
+  try {
+    await ctx.exits.refresh();
+  } catch (error) {
+    ctx.log.warn({ err: error, exit: exit.label }, 'an exit was changed, and the exits could not be read again yet');
+    return undefined;
+  }
+  return findByName(ctx, exit.name);
 }
 
 /** To be called before the rows of exits are read or written, and after those of users. */
@@ -68,9 +76,13 @@ export async function exitsHaveChanged(tx: Sql, publish: Publish): Promise<void>
 export async function requireExit({ exits }: Pick<ViewerContext, 'exits'>, name: string): Promise<ExitState> {
   // Another instance may have added it a moment ago.
   await exits.refresh();
-  const exit = exits.list().find((each) => each.name === name);
+  const exit = findByName({ exits }, name);
   if (exit === undefined) throw new AppError('NOT_FOUND');
   return exit;
+}
+
+function findByName({ exits }: Pick<ViewerContext, 'exits'>, name: string): ExitState | undefined {
+  return exits.list().find((each) => each.name === name);
 }
 
 const KEEP = sql(

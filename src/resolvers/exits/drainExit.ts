@@ -10,11 +10,11 @@ const DRAIN = sql('exitDrain', 'update proxy_exit set drained = $2 where id = $1
  */
 export async function drainExit(ctx: ViewerContext, name: string, drained: boolean): Promise<{ exit: ExitState }> {
   const exit = await requireExit(ctx, name);
-  await changeExit(ctx, exit, async (tx) => {
+  const changed = await changeExit(ctx, exit, async (tx) => {
     const row = await lockExit(tx, exit);
     if (row.drained === drained) return undefined;
     await tx.query(DRAIN, [row.id, drained]);
     return { action: 'EXIT_DRAINED', detail: { drained } };
   });
-  return { exit: await requireExit(ctx, name) };
+  return { exit: changed ?? { ...exit, drained } };
 }

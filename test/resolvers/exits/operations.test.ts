@@ -51,6 +51,30 @@ const direct = () => services.exits.name('DEDICATED', 'direct');
 const version = async () => (await services.db.query<{ version: bigint }>(VERSION))[0]?.version;
 const acts = async () => (await recordsOf(services, admin.user.id)).filter(({ action }) => action.startsWith('EXIT_'));
 
+test('what was changed is answered, also when the exits cannot be read again', async () => {
+  const { user } = await makeAccount(services);
+  /** The operator, on an instance that reads the exits once and not again. */
+  const unlucky = (): ViewerContext => {
+    let reads = 0;
+    const refresh = () => (++reads > 1 ? Promise.reject(new Error('away')) : services.exits.refresh());
+    return { ...operator, exits: { ...services.exits, list: () => services.exits.list(), refresh } };
+  };
+  const { exit } = await addExit(unlucky(), {
+    product: 'DEDICATED',
+    url: 'bind:127.0.0.9',
+    userIds: [user.id, user.id],
+  });
+  const fresh = { label: 'bind:127.0.0.9', kind: 'BIND', origin: 'ADDED', product: 'DEDICATED', drained: false };
+  expect(exit).toMatchObject({ ...fresh, accountIds: [user.id], connections: 0 });
+  await services.exits.refresh();
+  expect(services.exits.list()).toContainEqual(exit);
+  expect((await drainExit(unlucky(), exit.name, true)).exit.drained).toBe(true);
+  expect((await assignExit(unlucky(), exit.name, [])).exit.accountIds).toEqual([]);
+  expect((await removeExit(unlucky(), exit.name)).exit.name).toBe(exit.name);
+  await services.exits.refresh();
+  expect(labels()).not.toContain('DEDICATED bind:127.0.0.9');
+});
+
 test('an exit that is added is there at once, last in its product, and on record without its password', async () => {
   const before = (await acts()).length;
   const { exit } = await add(` socks5://u%40x:${PASSWORD}@Proxy.Example:1080/ `);
