@@ -33,6 +33,7 @@ export function dataPlane(
     ports: { SHARED: config.SOCKS_SHARED_PORT, DEDICATED: config.SOCKS_DEDICATED_PORT },
     authenticate: parts.authenticator.proxyKey,
     openSession: parts.metering.openSession,
+    forwardUntil: parts.metering.forwardUntil,
     recordRefusal: parts.activity.refused,
     watchKey: ({ accountId: userId, ...key }, onDead, onRules) =>
       live.watchCredential(

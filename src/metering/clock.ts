@@ -6,8 +6,12 @@ export interface Clock {
   after(ms: number, work: () => void): () => void;
 }
 
+/** `performance` counts from the start of each thread, `process.hrtime` from the same moment in all of them. */
+const BEGIN = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+/** The same in every thread of this process. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => BEGIN + performance.now(),
   after(ms, work) {
     const timer = setTimeout(work, ms);
     return () => clearTimeout(timer);

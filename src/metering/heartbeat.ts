@@ -6,6 +6,8 @@ import { BEAT_DEADLINE_MS, BEAT_INTERVAL_MS, BEAT_TIMEOUT_MS } from './limits.ts
 export interface HeartbeatOptions {
   readonly beat: () => Promise<BeatResult>;
   readonly clock: Clock;
+  /** `Metering.forwardUntil`: moves with every acknowledged beat. */
+  readonly forwardUntil: Float64Array;
   /** An acknowledged beat, and when it was sent. */
   readonly beaten: (result: BeatResult, sentAt: number) => void;
   readonly fenced: () => void;
@@ -17,8 +19,6 @@ export interface HeartbeatOptions {
 /** Tells the database that this instance lives, and hears which leases it shall give back. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
-  /** Nothing may be forwarded from then on; moves with every acknowledged beat. */
-  #deadline = Number.NEGATIVE_INFINITY;
   #aliveSince = 0;
   #stopped = false;
   #cancelNext: () => void = () => {};
@@ -26,6 +26,7 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    this.#deadline = Number.NEGATIVE_INFINITY;
   }
 
   /** Whether the last acknowledged beat was sent less than half the TTL ago. */
@@ -61,6 +62,14 @@ export class Heartbeat {
     if (this.#stopped) return;
     const pause = Math.max(0, sentAt + BEAT_INTERVAL_MS - clock.now());
     this.#cancelNext = clock.after(pause, () => void this.#beat());
+  }
+
+  get #deadline(): number {
+    return this.#options.forwardUntil[0] ?? Number.NEGATIVE_INFINITY;
+  }
+
+  set #deadline(time: number) {
+    this.#options.forwardUntil[0] = time;
   }
 
   #heard(result: BeatResult, sentAt: number): void {

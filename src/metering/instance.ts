@@ -17,6 +17,7 @@ export interface InstanceOptions {
   readonly tick: TickFunction;
   readonly beat: () => Promise<BeatResult>;
   readonly clock: Clock;
+  readonly forwardUntil: Float64Array;
   readonly cells: CellTable;
   readonly counters: SettleCounters;
   readonly watched: (accountId: bigint) => boolean;

@@ -46,6 +46,11 @@ export interface MeteringStats extends Readonly<SettleCounters> {
 
 export interface Metering {
   readonly openSession: OpenSession;
+  /**
+   * One cell, shared with other threads: when nothing may be forwarded any more, in milliseconds of the clock.
+   * Half the TTL of an instance after the last acknowledged beat was sent.
+   */
+  readonly forwardUntil: Float64Array;
   /** The terms of keys changed. Called on `leasesChanged` events by itself. */
   refresh(change: EventMap['leasesChanged']): void;
   /** @returns when the first beat has been acknowledged; until then every session is refused */
@@ -63,6 +68,7 @@ export interface Metering {
 export function createMetering(options: MeteringOptions): Metering {
   const { sql, events, log, watched, clock = systemClock, ledger = { tick, beat } } = options;
   const cells = createCellTable((bytes) => new SharedArrayBuffer(bytes));
+  const forwardUntil = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
   const counters = zeroCounters();
   let stopped = false;
   let current = join(options.instanceId);
@@ -72,6 +78,7 @@ export function createMetering(options: MeteringOptions): Metering {
     return new MeteringInstance({
       clock,
       cells,
+      forwardUntil,
       counters,
       watched,
       tick: (requests, lines) => ledger.tick(sql, instanceId, requests, lines),
@@ -104,6 +111,7 @@ export function createMetering(options: MeteringOptions): Metering {
 
   return {
     openSession: (key, product) => current.open(key, product),
+    forwardUntil,
     refresh: (change) => current.refresh(change),
     start() {
       unsubscribe = events.subscribe('leasesChanged', (change) => current.refresh(change));

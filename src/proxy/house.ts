@@ -47,6 +47,11 @@ export interface House {
     product: Product,
   ) => Authentication | Promise<Authentication>;
   readonly openSession: OpenSession;
+  /**
+   * One cell in shared memory: when threads may forward nothing any more, in milliseconds of `systemClock`. They look
+   * by themselves, because the meter cannot end sessions while its own thread stands still.
+   */
+  readonly forwardUntil: Float64Array;
   readonly fence: Fence;
   readonly log: Logger;
   readonly idleTimeoutMs: number;

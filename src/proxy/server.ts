@@ -34,6 +34,8 @@ export interface ProxyOptions {
   readonly ports: Readonly<Record<ProxyProduct, number>>;
   readonly authenticate: House['authenticate'];
   readonly openSession: OpenSession;
+  /** One cell in shared memory, see `House`; without end when absent. */
+  readonly forwardUntil?: Float64Array;
   /** Keeps why a key was refused or cut off. Called for every refusal, so it has to coalesce. Must not throw. */
   readonly recordRefusal: (keyId: bigint, code: RefusalCode, message?: string, client?: RefusedClient) => void;
   readonly watchKey?: WatchKey;
@@ -61,6 +63,10 @@ export interface RelayOptions {
   /** Other code for the workers of the fast relay. */
   readonly workerSource?: URL;
 }
+
+const WITHOUT_END = new Float64Array(new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT)).fill(
+  Number.POSITIVE_INFINITY,
+);
 
 const DIRECTLY: readonly ExitSpec[] = [{ kind: 'DIRECT', label: 'direct' }];
 
@@ -132,6 +138,7 @@ class ProxyServer implements Proxy {
     this.#house = {
       authenticate: options.authenticate,
       openSession: options.openSession,
+      forwardUntil: options.forwardUntil ?? WITHOUT_END,
       fence: options.fence,
       log: options.log,
       idleTimeoutMs: options.limits.idleTimeoutMs,

@@ -53,7 +53,13 @@ export class WorkerSeat implements Remote {
 
   #begin(): RelayThread {
     const { listeners, maxConnections, idleTimeoutMs, maxPipes, open, index, source } = this.#options;
-    const shared = { figures: this.#figures, open, index, descriptors: this.#descriptors };
+    const shared = {
+      figures: this.#figures,
+      open,
+      index,
+      descriptors: this.#descriptors,
+      forwardUntil: this.house.forwardUntil,
+    };
     const posted = this.#figure(FIGURE.POSTED);
     const start = { listeners, maxConnections, idleTimeoutMs, maxPipes, shared, posted, bell: this.#bell };
     this.#slabs.clear();

@@ -36,6 +36,7 @@ interface TestProxyOptions {
   readonly limits?: Partial<ProxyOptions['limits']>;
   readonly authenticate?: ProxyOptions['authenticate'];
   readonly openSession?: ProxyOptions['openSession'];
+  readonly forwardUntil?: Float64Array;
   readonly watchKey?: ProxyOptions['watchKey'];
   readonly departed?: ProxyOptions['departed'];
   /** Comma list, as in EXITS_SHARED; of both products. */
@@ -75,6 +76,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
       if (message !== undefined) messages.push(message);
     },
     ...(options.watchKey !== undefined && { watchKey: options.watchKey }),
+    ...(options.forwardUntil !== undefined && { forwardUntil: options.forwardUntil }),
     ...(options.departed !== undefined && { departed: options.departed }),
     exits: { SHARED: exits, DEDICATED: exits },
     resolveUpstream: createFence({ allow: ['0.0.0.0/0', '::/0'], own: () => own }).resolve,

@@ -51,7 +51,10 @@ describe('calls that fail', () => {
     expect([stream.ended, idle.ended]).toEqual([undefined, undefined]);
     expect(stream.forwarded).toBeGreaterThan(before);
     expect((stream.forwarded - before) * 3).toBeLessThanOrEqual(lease);
+    const { forwardUntil } = instance.metering;
+    expect(forwardUntil[0]).toBeGreaterThan(world.clock.now());
     await world.pass(600);
+    expect(forwardUntil[0]).toBeLessThanOrEqual(world.clock.now());
     expect([stream.ended, idle.ended]).toEqual(['SERVICE_UNAVAILABLE', 'SERVICE_UNAVAILABLE']);
     expect(await instance.metering.openSession({ keyId: key, accountId: account }, 'SHARED')).toEqual({
       refusal: 'SERVICE_UNAVAILABLE',

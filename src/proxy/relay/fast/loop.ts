@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 
+import { systemClock } from '../../../metering/clock.ts';
 import type { LeaseCells } from '../../../metering/session.ts';
 import { parseUsername } from '../../username.ts';
 import { Acceptor, type Accepted } from './acceptor.ts';
@@ -20,6 +21,8 @@ import { Timers } from './timers.ts';
 const SCRATCH_BYTES = 16_384;
 /** Milliseconds of moving bytes before events and orders are looked at again. */
 const TURN_MS = 2;
+/** Milliseconds between two looks whether bytes may be forwarded again. */
+const SILENT_MS = 50;
 /** Handshakes without a valid key at once; beyond it the oldest make room. */
 const MAX_ANONYMOUS = 8_192;
 /** How many of the oldest make room at once, so that not every client costs a look at all of them. */
@@ -129,8 +132,8 @@ export class Loop implements Hub {
     const { figures } = this.#start.shared;
     Atomics.store(figures, FIGURE.ASLEEP, 1);
     // Whoever posts after this look finds the worker asleep and rings.
-    const busy = this.#turns.length > 0 || Atomics.load(figures, FIGURE.POSTED) !== this.#received;
-    this.#poller.wait(busy ? 0 : this.timers.sleepMs(performance.now()));
+    const ordered = Atomics.load(figures, FIGURE.POSTED) !== this.#received;
+    this.#poller.wait(ordered ? 0 : this.#sleepMs());
     Atomics.store(figures, FIGURE.ASLEEP, 0);
     this.now = performance.now();
     // Before the events: what a client sends after a key was revoked must not find that key good.
@@ -142,10 +145,21 @@ export class Loop implements Hub {
     this.#flush();
   }
 
+  #sleepMs(): number {
+    const sleepMs = this.timers.sleepMs(performance.now());
+    if (this.#turns.length === 0) return sleepMs;
+    return this.#mayForwardMs > 0 ? 0 : Math.min(SILENT_MS, sleepMs);
+  }
+
+  /** Milliseconds for which bytes may be forwarded, unless it becomes more meanwhile. */
+  get #mayForwardMs(): number {
+    return (this.#start.shared.forwardUntil[0] ?? 0) - systemClock.now();
+  }
+
   /** Gives every flow its turn, in order, until the time is over. */
   #move(): void {
     // Not from the start of the turn: however long the rest took, bytes get their share.
-    const until = performance.now() + TURN_MS;
+    const until = performance.now() + Math.min(TURN_MS, this.#mayForwardMs);
     let flows = this.#turns;
     while (flows.length > 0) {
       this.#turns = [];

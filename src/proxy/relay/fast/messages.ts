@@ -106,6 +106,8 @@ export interface SharedMemory {
   readonly open: Int32Array;
   /** Place of this worker in `open`. */
   readonly index: number;
+  /** One cell: when nothing may be forwarded any more, in milliseconds of `systemClock`; it may move on. */
+  readonly forwardUntil: Float64Array;
   /** What the worker has to close; it outlives the thread. */
   readonly descriptors: SharedArrayBuffer;
 }
