@@ -105,19 +105,23 @@ export interface ViewedKeys {
 
 /** Open connections of all instances on the same database. */
 export interface Connections {
-  /** @param page `after` excluded, at most `size` */
+  /**
+   * @param askerId account that asks; each has a share of the questions to other instances
+   * @param page `after` excluded, at most `size`
+   */
   list(
+    askerId: bigint,
     keyIds: readonly bigint[],
     page: { readonly after: ConnectionPosition | null; readonly size: number },
   ): Promise<FoundConnections>;
   /** @returns undefined when it is over, belongs to none of the keys, or is on an instance that does not answer */
-  find(keyIds: readonly bigint[], ref: ConnectionRef): Promise<OpenConnection | undefined>;
+  find(askerId: bigint, keyIds: readonly bigint[], ref: ConnectionRef): Promise<OpenConnection | undefined>;
   /**
    * Resets both sides at once.
    * @returns false when it is over, or belongs to none of the keys
    * @throws AppError UNAVAILABLE when its instance does not answer in time: it may be closed all the same
    */
-  reset(keyIds: readonly bigint[], ref: ConnectionRef): Promise<boolean>;
+  reset(askerId: bigint, keyIds: readonly bigint[], ref: ConnectionRef): Promise<boolean>;
   /**
    * Looks once a second, until the view is closed.
    * @param onLook called after each look

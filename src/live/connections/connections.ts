@@ -37,20 +37,24 @@ class FleetConnections implements Connections {
     this.#exchange = options.shared ? new Exchange(options) : undefined;
   }
 
-  async list(keyIds: readonly bigint[], page: Pick<Question, 'after' | 'size'>): Promise<FoundConnections> {
+  async list(
+    askerId: bigint,
+    keyIds: readonly bigint[],
+    page: Pick<Question, 'after' | 'size'>,
+  ): Promise<FoundConnections> {
     if (keyIds.length === 0) return merge(new Map(), page.size, true);
     const question = { keyIds, ...page };
-    return this.#merged(question, (await this.#exchange?.ask(question)) ?? ALONE);
+    return this.#merged(question, (await this.#exchange?.ask(askerId, question)) ?? ALONE);
   }
 
-  async find(keyIds: readonly bigint[], ref: ConnectionRef): Promise<OpenConnection | undefined> {
-    const { connections } = (await this.#one(keyIds, ref, false)) ?? NOTHING;
+  async find(askerId: bigint, keyIds: readonly bigint[], ref: ConnectionRef): Promise<OpenConnection | undefined> {
+    const { connections } = (await this.#one(askerId, { keyIds, ref, close: false })) ?? NOTHING;
     const [found] = connections;
     return found === undefined ? undefined : { ...found, instanceId: ref.instanceId };
   }
 
-  async reset(keyIds: readonly bigint[], ref: ConnectionRef): Promise<boolean> {
-    const said = await this.#one(keyIds, ref, true);
+  async reset(askerId: bigint, keyIds: readonly bigint[], ref: ConnectionRef): Promise<boolean> {
+    const said = await this.#one(askerId, { keyIds, ref, close: true });
     if (said === undefined) throw new AppError('UNAVAILABLE');
     return said.total > 0;
   }
@@ -61,6 +65,7 @@ class FleetConnections implements Connections {
     const id = randomUUID();
     const feed = new ConnectionFeed(keys, {
       find: async (keyIds) => {
+        if (keyIds.length === 0) return merge(new Map(), size, true);
         const question = { keyIds, size };
         return this.#merged(question, (await this.#exchange?.stand(id, question)) ?? ALONE);
       },
@@ -90,16 +95,20 @@ class FleetConnections implements Connections {
 
   /** @returns undefined when its instance does not answer */
   async #one(
-    keyIds: readonly bigint[],
-    { instanceId, no }: ConnectionRef,
-    close: boolean,
+    askerId: bigint,
+    {
+      keyIds,
+      ref: { instanceId, no },
+      close,
+    }: { readonly keyIds: readonly bigint[]; readonly ref: ConnectionRef; readonly close: boolean },
   ): Promise<Answer | undefined> {
+    if (keyIds.length === 0) return NOTHING;
     const { local } = this.#options;
     const question = { keyIds, size: 1, no, close };
     const own = local();
     if (instanceId === this.#options.instanceId()) return own && answer(own, instanceId, question);
     if (this.#exchange === undefined) return NOTHING;
-    const { answers, complete } = await this.#exchange.ask(question, instanceId);
+    const { answers, complete } = await this.#exchange.ask(askerId, question, instanceId);
     return answers.get(instanceId) ?? (complete ? NOTHING : undefined);
   }
 

@@ -18,6 +18,8 @@ const COLLECT_MS = 50;
 export const ANSWER_TIMEOUT_MS = 1_600;
 /** Questions of this instance at once; beyond, it answers for itself alone. */
 const MAX_ASKING = 100;
+/** Of one account: nobody makes the answers to all others incomplete. */
+const MAX_ASKING_OF_ACCOUNT = 10;
 /** A standing question that is not repeated for so long is over. */
 const STANDING_MS = 10_000;
 /** Repetitions of a standing question after which an answer is too old. */
@@ -51,6 +53,8 @@ export class Exchange {
   readonly #options: ExchangeOptions;
   readonly #stops: readonly (() => void)[];
   #asking = 0;
+  /** Questions under way, by account; none has 0. */
+  readonly #askers = new Map<bigint, number>();
   #answering: Promise<void> | undefined;
   #closed = false;
 
@@ -65,12 +69,11 @@ export class Exchange {
     ];
   }
 
-  /** Asks every other instance, or one. @throws when the database does not answer */
-  async ask(question: Question, addresseeId: string | null = null): Promise<Answers> {
+  /** Asks every other instance, or one, for an account. @throws when the database does not answer */
+  async ask(accountId: bigint, question: Question, addresseeId: string | null = null): Promise<Answers> {
     const { db, events, instanceId } = this.#options;
     const askerId = instanceId();
-    if (askerId === undefined || this.#asking >= MAX_ASKING) return UNASKED;
-    this.#asking++;
+    if (askerId === undefined || !this.#admit(accountId)) return UNASKED;
     const id = randomUUID();
     try {
       const posed = { id, askerId, addresseeId, question: write(question), forMs: ANSWER_TIMEOUT_MS };
@@ -81,7 +84,7 @@ export class Exchange {
       await drop(db, id);
       return { answers, complete: others.every(({ instance_id: other }) => answers.has(other)) };
     } finally {
-      this.#asking--;
+      this.#dismiss(accountId);
     }
   }
 
@@ -108,6 +111,22 @@ export class Exchange {
     this.#closed = true;
     for (const stop of this.#stops) stop();
     await this.#answering;
+  }
+
+  /** @returns false when too many questions are under way */
+  #admit(accountId: bigint): boolean {
+    const own = this.#askers.get(accountId) ?? 0;
+    if (this.#asking >= MAX_ASKING || own >= MAX_ASKING_OF_ACCOUNT) return false;
+    this.#asking++;
+    this.#askers.set(accountId, own + 1);
+    return true;
+  }
+
+  #dismiss(accountId: bigint): void {
+    this.#asking--;
+    const left = (this.#askers.get(accountId) ?? 0) - 1;
+    if (left > 0) this.#askers.set(accountId, left);
+    else this.#askers.delete(accountId);
   }
 
   async #collect(id: string, count: number): Promise<Map<string, Answer>> {

@@ -10,6 +10,6 @@ import { viewedKeys } from './viewedKeys.ts';
  */
 export async function closeConnection(ctx: ViewerContext, ref: ConnectionRef): Promise<ConnectionRef> {
   const keyIds = await viewedKeys(ctx.db, ctx.viewer.userId);
-  if (!(await ctx.connections.reset(keyIds, ref))) throw new AppError('NOT_FOUND');
+  if (!(await ctx.connections.reset(ctx.viewer.userId, keyIds, ref))) throw new AppError('NOT_FOUND');
   return ref;
 }

@@ -6,5 +6,5 @@ import { viewedKeys } from './viewedKeys.ts';
 export async function findConnection(ctx: OperationContext, ref: ConnectionRef): Promise<OpenConnection | null> {
   if (ctx.viewer === null) return null;
   const keyIds = await viewedKeys(ctx.db, ctx.viewer.userId);
-  return (await ctx.connections.find(keyIds, ref)) ?? null;
+  return (await ctx.connections.find(ctx.viewer.userId, keyIds, ref)) ?? null;
 }

@@ -20,7 +20,7 @@ export async function listConnections(
   const keyIds = await viewedKeys(db, userId, apiKeyId);
   let found: FoundConnections = { connections: [], total: 0, complete: true };
   const page = await connect<OpenConnection>(args, positionOf, async ({ after, limit }) => {
-    found = await connections.list(keyIds, { after, size: limit });
+    found = await connections.list(viewer?.userId ?? userId, keyIds, { after, size: limit });
     // Its owner wants to see where they go: that is not for the operator.
     return found.connections.map((row) => (viewer?.userId === userId ? row : { ...row, target: null }));
   });
