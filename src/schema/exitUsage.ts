@@ -5,7 +5,7 @@ import { ProductEnum } from './enums.ts';
 import { User } from './user.ts';
 
 const DEFAULT_DAYS = 7;
-/** What there is for a week usually, for the price of the fields. */
+/** What there is for a week usually, for the price of the fields; each further day adds to the work of summing up. */
 const USUAL_ROWS = 20;
 
 const ExitUsage = builder.objectRef<ExitUsageRow>('ExitUsage').implement({
@@ -25,6 +25,7 @@ const ExitUsage = builder.objectRef<ExitUsageRow>('ExitUsage').implement({
 });
 
 const clampDays = (days: number): number => Math.min(Math.max(days, 1), KEPT_DAYS);
+const rowsOf = (days: number): number => Math.max(USUAL_ROWS, clampDays(days));
 const DAYS = {
   required: true,
   defaultValue: DEFAULT_DAYS,
@@ -37,7 +38,7 @@ builder.prismaObjectFields(ApiKey, (t) => ({
     type: [ExitUsage],
     description: `Traffic of this key by exit, ${ORDER}`,
     args: { days: t.arg.int(DAYS) },
-    complexity: { field: 1, multiplier: USUAL_ROWS },
+    complexity: ({ days }) => ({ field: 1, multiplier: rowsOf(days) }),
     resolve: (key, { days }, ctx) => usageByExit(ctx, { keyId: key.id }, clampDays(days)),
   }),
 }));
@@ -47,7 +48,7 @@ builder.prismaObjectFields(User, (t) => ({
     type: [ExitUsage],
     description: `Traffic of all keys by exit, ${ORDER}`,
     args: { days: t.arg.int(DAYS) },
-    complexity: { field: 1, multiplier: USUAL_ROWS },
+    complexity: ({ days }) => ({ field: 1, multiplier: rowsOf(days) }),
     resolve: (user, { days }, ctx) => usageByExit(ctx, { userId: user.id }, clampDays(days)),
   }),
 }));

@@ -1,3 +1,4 @@
+import { complexityFromQuery } from '@pothos/plugin-complexity';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { sql } from '../../../src/database/sql.ts';
@@ -5,6 +6,7 @@ import type { Billed } from '../../../src/metering/session.ts';
 import { createExitUsage, type ExitUsage } from '../../../src/resolvers/exits/exitUsage.ts';
 import { KEPT_DAYS, pruneExitUsage, usageByExit } from '../../../src/resolvers/exits/usageByExit.ts';
 import { createApiKey } from '../../../src/resolvers/apiKeys/createApiKey.ts';
+import { schema } from '../../../src/schema/index.ts';
 import { makeAccount, openTestServices, run, type TestServices } from '../../harness/context.ts';
 
 const DAY_MS = 86_400_000;
@@ -70,6 +72,16 @@ test('through GraphQL, of the own keys, without what is behind the exit', async 
   const rows = [{ exit, product: 'SHARED', day: today(), bytesUp: '10', bytesDown: '20', connections: '1' }];
   expect(answer).toEqual({ data: { viewer: { user: { usageByExit: rows, apiKeyList: [{ usageByExit: rows }] } } } });
   expect(JSON.stringify(answer)).not.toContain('canary');
+});
+
+test('its price grows with the days that are summed up', () => {
+  const price = (days: number) => {
+    const query = `{ viewer { user { usageByExit(days: ${days}) { bytesUp } } } }`;
+    return complexityFromQuery(query, { schema, ctx: {}, variables: {} }).complexity;
+  };
+  expect(price(7)).toBe(price(1));
+  expect(price(400) - price(7)).toBe(380);
+  expect(price(1_000)).toBe(price(400));
 });
 
 test('two instances that write at once lose nothing', async () => {
