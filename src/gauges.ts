@@ -69,9 +69,9 @@ export function registerGauges(metrics: Metrics, { db, metering, proxy, exits, s
  */
 function registerExits(metrics: Metrics, exits: Exits): void {
   const each = (name: `passerelle_${string}`, help: string, figure: (exit: ExitState) => number): void =>
-    metrics.gauge(name, help, ['product', 'exit', 'kind'], () =>
+    metrics.gauge(name, help, ['product', 'exit'], () =>
       exits.list().map((exit) => ({
-        labels: { product: exit.product, exit: exit.name, kind: exit.kind },
+        labels: { product: exit.product, exit: exit.name },
         value: figure(exit),
       })),
     );

@@ -89,8 +89,8 @@ test('the operator sees the exits and their figures; metrics, which anybody may 
   expect(away?.failures).toBeGreaterThan(0);
   expect(there).toMatchObject({ label: `http://user@localhost:${upstream.port}`, opened: 4, failures: 0 });
   const metrics = await (await fetch(`${server.ready.http}/metrics`)).text();
-  expect(metrics).toContain(`passerelle_exit_opened{product="DEDICATED",exit="${there?.name}",kind="HTTP"} 4\n`);
-  expect(metrics).toContain(`passerelle_exit_failures{product="DEDICATED",exit="${away?.name}",kind="HTTP"} `);
+  expect(metrics).toContain(`passerelle_exit_opened{product="DEDICATED",exit="${there?.name}"} 4\n`);
+  expect(metrics).toContain(`passerelle_exit_failures{product="DEDICATED",exit="${away?.name}"} `);
   expect(metrics).not.toMatch(/localhost|127\.0\.0|gone@/);
   expect(JSON.stringify(answer) + metrics + server.logs).not.toContain(PASSWORD);
 });
