@@ -13,6 +13,8 @@ import { WorkerSeat } from './workerSeat.ts';
 const DESCRIPTORS_PER_CONNECTION = 2;
 /** and bytes in flight a pipe, of which all workers together have so many. */
 const MAX_PIPES = 192;
+/** Milliseconds in which a worker ends once it was told to cut everything; one that does not hangs. */
+const ABORT_LIMIT_MS = 2_000;
 
 export interface FastOptions extends FrontendOptions {
   readonly workers: number;
@@ -67,8 +69,10 @@ export class FastFrontend implements Frontend {
         };
       });
       const deadline = setTimeout(() => this.#seats.forEach((seat) => seat.abortAll()), timeoutMs);
+      const limit = setTimeout(() => this.#seats.forEach((seat) => seat.terminate()), timeoutMs + ABORT_LIMIT_MS);
       await over;
       clearTimeout(deadline);
+      clearTimeout(limit);
     }
     for (const { fd } of this.#sockets) this.#calls.close(fd);
     for (const seat of this.#seats) seat.close();

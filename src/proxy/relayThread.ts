@@ -12,6 +12,10 @@ const TSX = 'tsx/esm/api';
 /** A worker makes few objects that live short: more room for them would be memory that nobody uses. */
 const YOUNG_GENERATION_MB = 4;
 
+/** Milliseconds between two looks whether the worker goes on, and how many it may fail: it begins a turn twice a second. */
+const LOOK_MS = 1_000;
+const MOST_SILENT_LOOKS = 8;
+
 /** What a relay worker tells. */
 export interface ThreadListeners {
   readonly reported: (report: Report) => void;
@@ -28,25 +32,28 @@ export class RelayThread {
   readonly #bell: number;
   #orders: Order[] = [];
   #ended = false;
+  #error: Error | undefined;
+  #watch: NodeJS.Timeout | undefined;
 
   /** @param source the worker's code, when it is not the usual one */
   constructor(start: WorkerStart, listeners: ThreadListeners, source?: URL) {
     this.#figures = start.shared.figures;
     this.#bell = start.bell;
     this.#worker = spawn(start, source);
-    let error: Error | undefined;
-    this.#worker.on('error', (thrown: Error) => (error = thrown));
+    this.#worker.on('error', (thrown: Error) => (this.#error = thrown));
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (reports: readonly Report[]) => {
         // The first batch is empty: it only says that the worker is there.
+        this.#watch ??= this.#watchTurns();
         resolve();
         for (const report of reports) listeners.reported(report);
       });
       this.#worker.on('exit', (code) => {
         this.#ended = true;
-        if (code !== 0) error ??= new Error(`a relay worker ended with code ${code}`);
-        reject(error ?? new Error('a relay worker ended early'));
-        listeners.ended(error);
+        clearInterval(this.#watch);
+        if (code !== 0) this.#error ??= new Error(`a relay worker ended with code ${code}`);
+        reject(this.#error ?? new Error('a relay worker ended early'));
+        listeners.ended(this.#error);
       });
     });
     // Whoever waits for it hears of it; nobody has to.
@@ -60,8 +67,9 @@ export class RelayThread {
     this.#orders.push(order);
   }
 
-  /** Ends the thread at once. */
-  terminate(): void {
+  /** Ends the thread at once, as if it had crashed. */
+  terminate(reason: string): void {
+    this.#error ??= new Error(reason);
     void this.#worker.terminate();
   }
 
@@ -73,6 +81,18 @@ export class RelayThread {
     this.#worker.postMessage(orders);
     Atomics.add(this.#figures, FIGURE.POSTED, 1);
     if (Atomics.exchange(this.#figures, FIGURE.ASLEEP, 0) === 1) writeSync(this.#bell, RING);
+  }
+
+  /** Looks are counted, not milliseconds: while the whole process was stopped, nobody hung. */
+  #watchTurns(): NodeJS.Timeout {
+    let seen = -1;
+    let silent = 0;
+    return setInterval(() => {
+      const turns = Atomics.load(this.#figures, FIGURE.TURNS);
+      silent = turns === seen ? silent + 1 : 0;
+      seen = turns;
+      if (silent >= MOST_SILENT_LOOKS) this.terminate('a relay worker hung');
+    }, LOOK_MS).unref();
   }
 }
 

@@ -115,6 +115,11 @@ export class WorkerSeat implements Remote {
     this.order(['ABORT_ALL']);
   }
 
+  /** Ends a thread that does not obey. */
+  terminate(): void {
+    this.#thread?.terminate('a relay worker did not end');
+  }
+
   /** No thread runs, and none will. */
   get ended(): boolean {
     return this.#draining && this.#thread === undefined;

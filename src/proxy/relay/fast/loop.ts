@@ -130,6 +130,7 @@ export class Loop implements Hub {
 
   #turn(): void {
     const { figures } = this.#start.shared;
+    Atomics.add(figures, FIGURE.TURNS, 1);
     Atomics.store(figures, FIGURE.ASLEEP, 1);
     // Whoever posts after this look finds the worker asleep and rings.
     const ordered = Atomics.load(figures, FIGURE.POSTED) !== this.#received;

@@ -126,5 +126,7 @@ export const FIGURE = {
   ASLEEP: 4,
   /** Batches of orders posted. */
   POSTED: 5,
+  /** Turns of the loop begun: at least two a second. */
+  TURNS: 6,
 } as const;
-export const FIGURES = 6;
+export const FIGURES = 7;
