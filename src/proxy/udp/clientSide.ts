@@ -54,7 +54,11 @@ export class ClientSide {
     if (!this.#expects(address, port)) return;
     const datagram = decodeDatagram(bytes);
     if (datagram === undefined) return;
-    this.#client ??= { address, port };
+    if (this.#client === undefined) {
+      this.#client = { address, port };
+      // Others are turned away by the kernel, at no cost to us. Where that fails, the socket has failed.
+      this.#socket.connect(this.#client).catch(() => undefined);
+    }
     this.#heard(datagram);
   }
 

@@ -24,6 +24,7 @@ export class UdpSocket {
   /** Settles when it is bound: the address and port it has. Rejects when it cannot be. */
   readonly bound: Promise<Peer>;
   readonly #socket: Socket;
+  #connected = false;
   #closed = false;
 
   /** @param failed it does not work any more, or never did */
@@ -41,7 +42,9 @@ export class UdpSocket {
         const { address: local, port } = this.#socket.address();
         resolve({ address: normalAddress(local) ?? local, port });
       });
-      this.#socket.on('error', (error) => {
+      this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+        // The peer's system refuses datagrams (ICMP): those are lost, and the next ones may arrive.
+        if (this.#connected && error.syscall === 'recvmsg') return;
         reject(error);
         failed();
       });
@@ -57,12 +60,30 @@ export class UdpSocket {
   }
 
   /**
-   * Sends one datagram.
+   * From now on the kernel takes datagrams of this peer alone, and all that is sent goes there; what others
+   * have sent before may still be heard. Once, and only when it is bound.
+   * @throws Error when there is no way to it; the socket has failed then
+   */
+  connect({ address, port }: Peer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once('error', reject);
+      this.#socket.once('connect', () => {
+        this.#connected = true;
+        this.#socket.off('error', reject);
+        resolve();
+      });
+      this.#socket.connect(port, address);
+    });
+  }
+
+  /**
+   * Sends one datagram. A connected socket sends it to its peer, whatever the address.
    * @param parts one behind the other
    * @param sent once, with what the kernel had against it
    */
   send(parts: readonly Uint8Array[], { address, port }: Peer, sent: (error: Error | null) => void): void {
-    this.#socket.send([...parts], port, address, sent);
+    if (this.#connected) this.#socket.send([...parts], sent);
+    else this.#socket.send([...parts], port, address, sent);
   }
 
   close(): void {

@@ -32,8 +32,11 @@ export async function openUpstream(
   if ('setback' in entered) return entered.setback;
   const { endpoint } = entered;
   const relayedAt = await usable(handshake.bound, endpoint, means.resolveUpstream);
-  if (relayedAt !== undefined) return new UpstreamOutward(endpoint, relayedAt, listeners);
-  relay.discard(endpoint);
+  if (relayedAt !== undefined) {
+    const outward = new UpstreamOutward(endpoint, relayedAt, listeners);
+    if (await outward.begin()) return outward;
+    outward.close();
+  } else relay.discard(endpoint);
   return { blame: 'EXIT', detail: 'SOCKS5: an address for datagrams that cannot be used' };
 }
 
@@ -55,12 +58,18 @@ class UpstreamOutward implements Outward {
   readonly #relayedAt: Peer;
   readonly #listeners: OutwardListeners;
   readonly #socket: UdpSocket;
+  /** It works: from now on it is told when it does not any more. */
+  #begun = false;
+  #broken = false;
 
   constructor(endpoint: SocketEnd, relayedAt: Peer, listeners: OutwardListeners) {
     this.#endpoint = endpoint;
     this.#relayedAt = relayedAt;
     this.#listeners = listeners;
-    const { failed } = listeners;
+    const failed = (): void => {
+      this.#broken = true;
+      if (this.#begun) listeners.failed();
+    };
     const source = { family: isIPv4(relayedAt.address) ? 4 : 6 } as const;
     this.#socket = new UdpSocket(source, (...heard) => this.#receive(...heard), failed);
     const { socket, reader } = endpoint;
@@ -71,6 +80,18 @@ class UpstreamOutward implements Outward {
     }
     socket.on('end', failed).on('close', failed).resume();
     if (socket.destroyed) failed();
+  }
+
+  /** @returns false when there is no way to where it takes datagrams, or it has gone */
+  async begin(): Promise<boolean> {
+    try {
+      await this.#socket.bound;
+      await this.#socket.connect(this.#relayedAt);
+    } catch {
+      this.#broken = true;
+    }
+    this.#begun = !this.#broken;
+    return this.#begun;
   }
 
   /** It has addresses of its own. */

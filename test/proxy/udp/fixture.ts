@@ -72,7 +72,8 @@ export interface AssociationOptions {
 /** A SOCKS client with an association, and a socket to send from. */
 export class UdpClient implements AsyncDisposable {
   readonly control: RawClient;
-  readonly socket: Socket;
+  /** Sends, and receives. */
+  socket: Socket;
   /** Where datagrams go to. */
   readonly relay: { readonly address: string; readonly port: number };
   readonly #received: Buffer[] = [];
@@ -82,7 +83,19 @@ export class UdpClient implements AsyncDisposable {
     this.control = control;
     this.socket = socket;
     this.relay = relay;
-    socket.on('message', (bytes) => {
+    this.#listen();
+  }
+
+  /** Sends from another socket from now on. @returns the one until now */
+  replace(socket: Socket): Socket {
+    const before = this.socket;
+    this.socket = socket;
+    this.#listen();
+    return before;
+  }
+
+  #listen(): void {
+    this.socket.on('message', (bytes) => {
       this.#received.push(bytes);
       this.#arrived();
     });
