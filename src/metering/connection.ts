@@ -100,7 +100,9 @@ export class Connection implements MeterSession {
   request(bytes: number): number {
     const spendable = this.#spendable;
     if (bytes > 0 && spendable >= bytes) return spendable;
-    this.#lender.lend(this, spendable + bytes, spendable);
+    // Below zero while another thread has spent what is being taken back, and has not acknowledged that: less than it
+    // lacks would leave it waiting, and nobody would know.
+    this.#lender.lend(this, bytes + (bytes > 0 ? Math.max(0, spendable) : spendable), spendable);
     return this.#spendable;
   }
 

@@ -79,6 +79,26 @@ describe('a relay in another thread', () => {
     expect((await billed(world.db, key)).bytes).toBe(100_000n);
   });
 
+  test('who spends credit that is being taken back, and asks for more before it has let go, is not forgotten', async () => {
+    await using world = await World.open();
+    const { account, key } = await customer(world);
+    const instance = await world.instance();
+    let recalls = 0;
+    const stream: RemoteStream = await remote(world, instance, account, key, () => {
+      // Bytes come the moment idle credit is asked back, long before the thread hears of that.
+      if ((recalls += 1) === 1) stream.waiting = 5_000_000;
+      return 40;
+    });
+    stream.waiting = 3_000_000;
+    await turns(world, [stream], 5_000);
+    expect(recalls).toBeGreaterThan(0);
+    expect(stream.spent).toBe(8_000_000);
+    expect(stream.close()).toBe(8_000_000);
+    await world.pass(3_000);
+    expect((await billed(world.db, key)).bytes).toBe(8_000_000n);
+    expect((await check(world.db)).violations).toEqual([]);
+  });
+
   test('a lowered limit takes the whole lease back, in one piece, once the thread has let go', async () => {
     await using world = await World.open();
     const { account, key } = await customer(world);
