@@ -149,10 +149,10 @@ export class Association {
 
   /** @returns whether the exit does its work; true, too, when there is nobody left to work for */
   async #leave(spec: ExitSpec, passage: Passage): Promise<boolean> {
-    const { resolveUpstream } = this.#plan.house;
+    const { fence, resolveUpstream } = this.#plan.house;
     const opened = await openOutward(
       spec,
-      { resolveUpstream, abandonment: this.#abandonment },
+      { fence, resolveUpstream, abandonment: this.#abandonment },
       {
         heard: (payload, address, port) => this.#down(payload, address, port),
         failed: () => this.end(),

@@ -1,3 +1,4 @@
+import type { Fence } from '../../egress.ts';
 import { isUpstream } from '../exits/attempt.ts';
 import type { ExitSpec } from '../exits/config.ts';
 import type { Means } from '../exits/depart.ts';
@@ -25,16 +26,18 @@ export interface OutwardListeners {
   readonly failed: () => void;
 }
 
+/** What it takes to reach upstream proxies, and to judge where they want datagrams sent. */
+export interface OutwardMeans extends Omit<Means<never>, 'relay'> {
+  readonly fence: Fence;
+}
+
 /** Why there is none. */
 export type OutwardFault = Pick<Setback, 'blame' | 'detail'>;
 
-/**
- * Opens the side of an association towards the targets.
- * @param means to reach upstream proxies
- */
+/** Opens the side of an association towards the targets. */
 export function openOutward(
   spec: ExitSpec,
-  means: Omit<Means<never>, 'relay'>,
+  means: OutwardMeans,
   listeners: OutwardListeners,
 ): Promise<Outward | OutwardFault> {
   return isUpstream(spec) ? openUpstream(spec, means, listeners) : openLocal(spec, listeners);

@@ -1,17 +1,16 @@
 import { isIPv4 } from 'node:net';
 
 import { normalAddress } from '../../addresses.ts';
-import type { Fence } from '../../egress.ts';
 import { beginAssociation } from '../exits/attempt.ts';
 import type { UpstreamSpec } from '../exits/config.ts';
-import { enterUpstream, type Means } from '../exits/depart.ts';
+import { enterUpstream } from '../exits/depart.ts';
 import { CONNECT_TIMEOUT_MS } from '../house.ts';
 import { createPortableRelay } from '../relay/portable.ts';
 import type { SocketEnd } from '../relay/reader.ts';
 import type { Peer } from '../relay/relay.ts';
 import type { Request } from '../socks5.ts';
 import { decodeDatagram } from './datagram.ts';
-import type { Outward, OutwardFault, OutwardListeners } from './outward.ts';
+import type { Outward, OutwardFault, OutwardListeners, OutwardMeans } from './outward.ts';
 import type { Correspondent } from './peers.ts';
 import { UdpSocket } from './socket.ts';
 
@@ -24,14 +23,14 @@ const relay = createPortableRelay();
 /** Opens an association at an upstream proxy. */
 export async function openUpstream(
   spec: UpstreamSpec,
-  means: Omit<Means<never>, 'relay'>,
+  means: OutwardMeans,
   listeners: OutwardListeners,
 ): Promise<Outward | OutwardFault> {
   const handshake = beginAssociation(spec);
   const entered = await enterUpstream(spec, handshake, CONNECT_TIMEOUT_MS, { ...means, relay });
   if ('setback' in entered) return entered.setback;
   const { endpoint } = entered;
-  const relayedAt = await usable(handshake.bound, endpoint, means.resolveUpstream);
+  const relayedAt = await usable(handshake.bound, endpoint, means);
   if (relayedAt !== undefined) {
     const outward = new UpstreamOutward(endpoint, relayedAt, listeners);
     if (await outward.begin()) return outward;
@@ -40,16 +39,23 @@ export async function openUpstream(
   return { blame: 'EXIT', detail: 'SOCKS5: an address for datagrams that cannot be used' };
 }
 
-/** Where the upstream proxy takes datagrams: not where we listen ourselves. */
+/**
+ * Where the upstream proxy takes datagrams: at the address at which it was reached, or at one to which anybody
+ * may send. It does not choose who else gets what our customers write. Never where we listen ourselves.
+ */
 async function usable(
   bound: Pick<Request, 'host' | 'port'> | undefined,
   { socket }: SocketEnd,
-  resolve: Fence['resolve'],
+  { fence, resolveUpstream }: OutwardMeans,
 ): Promise<Peer | undefined> {
   if (bound === undefined || bound.port === 0) return undefined;
-  const host = UNSPECIFIED.has(bound.host) ? (socket.remoteAddress ?? '') : bound.host;
-  const resolved = await resolve(host, bound.port);
-  return 'addresses' in resolved ? { address: resolved.addresses[0], port: bound.port } : undefined;
+  const { port } = bound;
+  const reachedAt = normalAddress(socket.remoteAddress ?? '') ?? '';
+  const named = normalAddress(bound.host) ?? bound.host;
+  const address = UNSPECIFIED.has(named) ? reachedAt : named;
+  if (address !== reachedAt) return fence.permits(address, port) ? { address, port } : undefined;
+  const resolved = await resolveUpstream(address, port);
+  return 'addresses' in resolved ? { address: resolved.addresses[0], port } : undefined;
 }
 
 /** Datagrams through an upstream proxy, as long as it keeps the TCP connection of their association open. */

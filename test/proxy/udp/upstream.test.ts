@@ -4,6 +4,7 @@ import { openTunnel, startPeer, startProxy, until } from '../../harness/socks.ts
 import { KEY } from '../../harness/socksMessages.ts';
 import { hasMicrosocks, startMicrosocks } from '../../harness/upstreams.ts';
 import { startUdpPeer, UdpClient, wrappedName } from './fixture.ts';
+import { startSocksPeer } from './socksPeer.ts';
 
 test('through an upstream SOCKS5 proxy: its exit, its association, and the payload on our bill', async () => {
   await using target = await startUdpPeer();
@@ -26,6 +27,41 @@ test('through an upstream SOCKS5 proxy: its exit, its association, and the paylo
   }
   client.control.socket.end();
   await until(() => upstream.proxy.stats.connections === 0, 'its association has ended, too');
+});
+
+test('an upstream proxy does not send our datagrams to where the fence lets nobody go', async () => {
+  await using target = await startUdpPeer();
+  await using inside = await startUdpPeer(undefined, '127.9.9.9');
+  await using upstream = await startSocksPeer({ address: '127.9.9.9', port: inside.port });
+  await using proxy = await startProxy({
+    exits: `socks5://127.0.0.1:${upstream.port},bind:127.0.0.2`,
+    fence: { allow: ['127.0.0.0/16'] },
+  });
+  await using client = await UdpClient.open(proxy.port);
+  client.send('payload', target.port);
+  await client.receive();
+  expect([inside.received.length, target.senders[0]?.address]).toEqual([0, '127.0.0.2']);
+  expect(proxy.proxy.exits.SHARED.stats[0]).toMatchObject({
+    failures: 1,
+    lastError: { detail: 'SOCKS5: an address for datagrams that cannot be used' },
+  });
+});
+
+test.each([
+  ['the one at which it was reached', '127.0.0.1', '127.0.0.1'],
+  ['none, which means that one', '0.0.0.0', '127.0.0.1'],
+  ['another one that the fence permits', '127.0.0.9', '127.0.0.9'],
+])('the address for datagrams may be %s', async (_name, address, used) => {
+  await using relay = await startUdpPeer(undefined, used);
+  await using upstream = await startSocksPeer({ address, port: relay.port });
+  await using proxy = await startProxy({
+    exits: `socks5://127.0.0.1:${upstream.port}`,
+    // The exit itself is the operator's choice; 192.0.2.7 is a target that nobody reaches from here.
+    fence: { allow: ['127.0.0.9/32', '192.0.2.7/32'] },
+  });
+  await using client = await UdpClient.open(proxy.port);
+  client.send('there and back', 7, '192.0.2.7');
+  expect((await client.receive()).payload.toString()).toBe('there and back');
 });
 
 test('when the upstream proxy ends the association, ours ends', async () => {
