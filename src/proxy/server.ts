@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts';
 import type { AuthenticatedKey, OpenSession } from '../metering/session.ts';
 import type { LocalConnections } from '../openConnection.ts';
 import { chooseFrontend, type RelayChoice } from './chooseFrontend.ts';
+import { Checks } from './exits/checks.ts';
 import type { ExitSpec } from './exits/config.ts';
 import type { ExitStats } from './exits/exit.ts';
 import { Journey } from './exits/journey.ts';
@@ -110,6 +111,7 @@ class ProxyServer implements Proxy {
   readonly #refusals = new Map<RefusalCode, number>();
   readonly #watches: KeyWatches<Member>;
   readonly #house: House;
+  readonly #checks: Checks;
   #frontend: Frontend | undefined;
   readonly exits: Readonly<Record<ProxyProduct, ExitPool>>;
 
@@ -134,7 +136,14 @@ class ProxyServer implements Proxy {
       if (state === 'HEALTHY') options.log.info({ exit: id }, 'an exit works again');
       else options.log.warn({ exit: id, error: lastError?.detail }, 'an exit fails: it is left alone for a while');
     };
-    this.exits = { SHARED: new ExitPool(SHARED, watch), DEDICATED: new ExitPool(DEDICATED, watch) };
+    this.exits = { SHARED: new ExitPool(SHARED, watch, true), DEDICATED: new ExitPool(DEDICATED, watch, true) };
+    const resolveUpstream = options.resolveUpstream ?? options.fence.resolve;
+    this.#checks = new Checks({
+      pools: Object.values(this.exits),
+      resolveUpstream,
+      now,
+      onError: (error) => options.log.error({ err: error }, 'checking an exit failed'),
+    });
     this.#house = {
       authenticate: options.authenticate,
       openSession: options.openSession,
@@ -142,7 +151,7 @@ class ProxyServer implements Proxy {
       fence: options.fence,
       log: options.log,
       idleTimeoutMs: options.limits.idleTimeoutMs,
-      resolveUpstream: options.resolveUpstream ?? options.fence.resolve,
+      resolveUpstream,
       journey: (product, plan) => new Journey(this.exits[product], plan, now),
       departed: options.departed ?? ((_product, _session, exit) => exit),
       passage: (product, traveller) => new Passage(this.exits[product], traveller, now),
@@ -154,6 +163,7 @@ class ProxyServer implements Proxy {
   }
 
   async listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>> {
+    this.#checks.start();
     const { host, ports, limits, relay, log } = this.#options;
     const options = {
       host,
@@ -177,12 +187,17 @@ class ProxyServer implements Proxy {
   closeKey(keyId: bigint, reason: RefusalCode): number {
     this.#frontend?.forget();
     const members = this.#members.of(keyId);
-    for (const member of members) member.abort();
-    if (members.length > 0) this.#refused(reason, keyId);
+    for (const member of members) {
+      // Told here, once: whoever watches the key hears of it, too, and finds the connection no more.
+      this.#left(member);
+      this.#refused(reason, keyId, undefined, member);
+      member.abort();
+    }
     return members.length;
   }
 
   async drain(timeoutMs: number): Promise<void> {
+    this.#checks.close();
     await this.#frontend?.drain(timeoutMs);
     this.#watches.close();
   }

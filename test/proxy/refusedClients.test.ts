@@ -57,3 +57,21 @@ test('so is whoever is cut off, by the meter or by a change', async () => {
   expect(proxy.refusals).toEqual(['OUT_OF_CREDIT', 'KEY_EXPIRED']);
   expect(proxy.refused).toEqual([HERE, HERE]);
 });
+
+test('a revocation that is heard of twice counts each connection once', async () => {
+  await using target = await startPeer((socket) => socket.pipe(socket));
+  let end: () => void = () => undefined;
+  await using proxy = await startProxy({
+    watchKey: (_key, onDead) => {
+      end = () => onDead({ code: 'KEY_REVOKED' });
+      return () => undefined;
+    },
+  });
+  const tunnels = await Promise.all([1, 2, 3].map(() => openTunnel(proxy.port, target.port)));
+  end();
+  expect(proxy.proxy.closeKey(1n, 'KEY_REVOKED')).toBe(3);
+  for (const tunnel of tunnels) await tunnel.rest();
+  await until(() => proxy.proxy.stats.connections === 0, 'all gone');
+  expect(proxy.refusals).toEqual(['KEY_REVOKED', 'KEY_REVOKED', 'KEY_REVOKED']);
+  expect(proxy.refused).toEqual([HERE, HERE, HERE]);
+});
