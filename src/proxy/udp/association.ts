@@ -3,7 +3,7 @@ import type { Denial } from '../../keyRules.ts';
 import type { Direction, MeterSession } from '../../metering/session.ts';
 import type { ExitSpec } from '../exits/config.ts';
 import type { Departure } from '../exits/journey.ts';
-import type { Passage } from '../exits/passage.ts';
+import { NO_SOCKET, type Passage } from '../exits/passage.ts';
 import type { House, RefusedClient } from '../house.ts';
 import { Abandonment } from '../relay/abandonment.ts';
 import type { Peer } from '../relay/relay.ts';
@@ -117,14 +117,14 @@ export class Association {
       this.#local = await this.#clientSide.bound;
     } catch (error) {
       this.#plan.house.log.error({ err: error }, 'a UDP socket could not be opened');
-      return { code: 'SERVICE_UNAVAILABLE', message: 'The service cannot open a UDP socket now; try again shortly.' };
+      return NO_SOCKET;
     }
     if (this.#over) return undefined;
     this.#plan.house.relayPorts.add(this.#local);
     for (let spec = passage.next(); spec !== undefined; spec = passage.next()) {
       if (await this.#leave(spec, passage)) return undefined;
     }
-    return { code: 'EXIT_UNAVAILABLE', message: passage.failure };
+    return passage.denial;
   }
 
   /** Ends it at once, and gives back what the kernel has not taken. Idempotent. */

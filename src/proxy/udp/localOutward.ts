@@ -2,6 +2,7 @@ import { isIPv4 } from 'node:net';
 
 import type { ExitSpec, UpstreamSpec } from '../exits/config.ts';
 import type { Peer } from '../relay/relay.ts';
+import { openingFault } from './openingFault.ts';
 import type { Outward, OutwardFault, OutwardListeners } from './outward.ts';
 import { UdpSocket } from './socket.ts';
 
@@ -11,13 +12,10 @@ export type LocalSpec = Exclude<ExitSpec, UpstreamSpec>;
 /** Opens the one socket of an exit that is an address: whether that is one of this machine shows at once. */
 export async function openLocal(spec: LocalSpec, listeners: OutwardListeners): Promise<Outward | OutwardFault> {
   const outward = new LocalOutward(spec, listeners);
-  try {
-    await outward.begin();
-    return outward;
-  } catch {
-    outward.close();
-    return { blame: 'EXIT', detail: 'UDP: LOCAL_ADDRESS_MISSING' };
-  }
+  const fault = await outward.begin();
+  if (fault === undefined) return outward;
+  outward.close();
+  return fault;
 }
 
 /** Datagrams from this machine: one socket per address family, opened when the first datagram goes there. */
@@ -34,10 +32,18 @@ class LocalOutward implements Outward {
     this.#listeners = listeners;
   }
 
-  /** @throws Error when its address is none of this machine */
-  async begin(): Promise<void> {
-    if (this.#spec.kind === 'BIND') await this.#socket(this.#spec.address).bound;
+  /** @returns why the address of the exit cannot be used */
+  async begin(): Promise<OutwardFault | undefined> {
+    if (this.#spec.kind === 'BIND') {
+      const { address } = this.#spec;
+      try {
+        await this.#socket(address).bound;
+      } catch (error) {
+        return openingFault(error, address);
+      }
+    }
     this.#begun = true;
+    return undefined;
   }
 
   reaches(address: string): boolean {

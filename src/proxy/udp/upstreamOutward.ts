@@ -10,6 +10,7 @@ import type { SocketEnd } from '../relay/reader.ts';
 import type { Peer } from '../relay/relay.ts';
 import type { Request } from '../socks5.ts';
 import { decodeDatagram } from './datagram.ts';
+import { openingFault } from './openingFault.ts';
 import type { Outward, OutwardFault, OutwardListeners, OutwardMeans } from './outward.ts';
 import type { Correspondent } from './peers.ts';
 import { UdpSocket } from './socket.ts';
@@ -19,6 +20,8 @@ const UNSPECIFIED = new Set(['0.0.0.0', '0:0:0:0:0:0:0:0']);
 
 /** Dials upstream proxies, whatever relays tunnels: an association's TCP connection carries nothing. */
 const relay = createPortableRelay();
+
+const UNUSABLE: OutwardFault = { blame: 'EXIT', detail: 'SOCKS5: an address for datagrams that cannot be used' };
 
 /** Opens an association at an upstream proxy. */
 export async function openUpstream(
@@ -31,12 +34,15 @@ export async function openUpstream(
   if ('setback' in entered) return entered.setback;
   const { endpoint } = entered;
   const relayedAt = await usable(handshake.bound, endpoint, means);
-  if (relayedAt !== undefined) {
-    const outward = new UpstreamOutward(endpoint, relayedAt, listeners);
-    if (await outward.begin()) return outward;
-    outward.close();
-  } else relay.discard(endpoint);
-  return { blame: 'EXIT', detail: 'SOCKS5: an address for datagrams that cannot be used' };
+  if (relayedAt === undefined) {
+    relay.discard(endpoint);
+    return UNUSABLE;
+  }
+  const outward = new UpstreamOutward(endpoint, relayedAt, listeners);
+  const fault = await outward.begin();
+  if (fault === undefined) return outward;
+  outward.close();
+  return fault;
 }
 
 /**
@@ -88,16 +94,16 @@ class UpstreamOutward implements Outward {
     if (socket.destroyed) failed();
   }
 
-  /** @returns false when there is no way to where it takes datagrams, or it has gone */
-  async begin(): Promise<boolean> {
+  /** @returns why there is no way to where it takes datagrams, or that it has gone */
+  async begin(): Promise<OutwardFault | undefined> {
     try {
       await this.#socket.bound;
-      await this.#socket.connect(this.#relayedAt);
-    } catch {
-      this.#broken = true;
+    } catch (error) {
+      return openingFault(error, this.#relayedAt.address);
     }
+    await this.#socket.connect(this.#relayedAt).catch(() => (this.#broken = true));
     this.#begun = !this.#broken;
-    return this.#begun;
+    return this.#begun ? undefined : UNUSABLE;
   }
 
   /** It has addresses of its own. */
