@@ -163,7 +163,12 @@ class ProxyServer implements Proxy {
   }
 
   async listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>> {
+    const bound = await this.#bind();
     this.#checks.start();
+    return bound;
+  }
+
+  async #bind(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>> {
     const { host, ports, limits, relay, log } = this.#options;
     const options = {
       host,

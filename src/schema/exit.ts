@@ -23,7 +23,7 @@ const ExitStateEnum = builder.enumType('ExitState', {
   values: {
     HEALTHY: { description: 'It works.' },
     QUARANTINED: { description: 'It failed several times in a row and is left alone for a while.' },
-    PROBING: { description: 'Its pause is over and one connection tries it.' },
+    PROBING: { description: 'Its pause is over, and a check or one connection tries it.' },
   } as const satisfies Record<ExitState['state'], object>,
 });
 

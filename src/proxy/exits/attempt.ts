@@ -23,6 +23,11 @@ export function beginAssociation({ login }: UpstreamSpec): SocksHandshake {
   return new SocksHandshake({ login, address: '0.0.0.0', port: 0 }, 'UDP_ASSOCIATE');
 }
 
+/** To be led on a connection to a SOCKS5 proxy to learn whether it lets us in; it is open after the login. */
+export function beginLogin({ login }: UpstreamSpec): SocksHandshake {
+  return new SocksHandshake({ login, address: '0.0.0.0', port: 0 }, 'LOGIN');
+}
+
 /** The target, dialled from this machine, was not reached. */
 export function targetSetback(failure: DialFailure): Setback {
   return { failure, blame: BLAME[failure], detail: `connecting to the target: ${failure}` };

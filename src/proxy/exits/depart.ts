@@ -74,10 +74,10 @@ function throughUpstream<Endpoint>(
   return enterUpstream(spec, beginUpstream(spec, address, port), timeoutMs, means);
 }
 
-/** Dials an upstream proxy and leads a handshake with it, all within a time. */
+/** Dials an upstream proxy and leads a handshake with it, if there is one, all within a time. */
 export async function enterUpstream<Endpoint>(
   spec: UpstreamSpec,
-  handshake: UpstreamHandshake,
+  handshake: UpstreamHandshake | undefined,
   timeoutMs: number,
   means: Means<Endpoint>,
 ): Promise<Tried<Endpoint>> {
@@ -86,7 +86,7 @@ export async function enterUpstream<Endpoint>(
   if ('failure' in resolved)
     return { setback: upstreamSetback(`the upstream proxy has no address: ${resolved.failure}`) };
   const reached = await reachUpstream(resolved.addresses, spec.port, deadline, means);
-  if ('setback' in reached) return reached;
+  if ('setback' in reached || handshake === undefined) return reached;
   const setback = await means.relay.negotiate(reached.endpoint, handshake, {
     timeoutMs: Math.max(1, deadline - performance.now()),
     abandonment: means.abandonment,

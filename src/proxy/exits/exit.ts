@@ -50,7 +50,7 @@ export type ExitWatch = (exit: ExitStats) => void;
 /** One exit of a pool, and what became of the connections through it. */
 export class Exit {
   readonly spec: ExitSpec;
-  readonly health = new Health();
+  readonly health: Health;
   drained = false;
   accountIds: ReadonlySet<bigint> = new Set();
   #connections = 0;
@@ -61,8 +61,10 @@ export class Exit {
 
   readonly #changed: ExitWatch;
 
-  constructor(spec: ExitSpec, changed: ExitWatch) {
+  /** @param isChecked see `Health` */
+  constructor(spec: ExitSpec, changed: ExitWatch, isChecked: boolean) {
     this.spec = spec;
+    this.health = new Health(isChecked);
     this.#changed = changed;
   }
 
@@ -109,6 +111,15 @@ export class Exit {
     this.#failures++;
     this.#lastError = { detail, at: new Date(now) };
     if (before === 'HEALTHY' && this.health.state !== 'HEALTHY') this.#changed(this.stats);
+  }
+
+  /** A check is over. @param found undefined: nothing */
+  checked(now: number, found: Setback | 'PASSED' | undefined): void {
+    // A connection, tried for want of a better exit, has proved meanwhile that it works.
+    if (this.health.state !== 'PROBING') return;
+    if (found === 'PASSED') this.health.passed();
+    else if (found === undefined || found.blame === 'NOBODY') this.health.released(true);
+    else this.failed(now, true, `check: ${found.detail}`);
   }
 
   get stats(): ExitStats {

@@ -22,22 +22,27 @@ interface Ring {
  */
 export class ExitPool {
   readonly #changed: ExitWatch;
+  readonly #isChecked: boolean;
   readonly #sessions = new Sessions<Exit>();
   #exits: readonly Exit[];
   #everybody: Ring = { exits: [], turn: 0 };
   #assigned: ReadonlyMap<bigint, Ring> = new Map();
 
-  /** @param changed hears when an exit goes into quarantine, and when it comes out */
-  constructor(specs: readonly ExitSpec[], changed: ExitWatch = () => undefined) {
+  /**
+   * @param changed hears when an exit goes into quarantine, and when it comes out
+   * @param isChecked somebody asks for those that are `unchecked`
+   */
+  constructor(specs: readonly ExitSpec[], changed: ExitWatch = () => undefined, isChecked = false) {
     this.#changed = changed;
-    this.#exits = specs.map((spec) => new Exit(spec, changed));
+    this.#isChecked = isChecked;
+    this.#exits = specs.map((spec) => new Exit(spec, changed, isChecked));
     this.#arrange();
   }
 
   /** @returns false when it has one of that name */
   add(spec: ExitSpec): boolean {
     if (this.#find(spec.label) !== undefined) return false;
-    this.#exits = [...this.#exits, new Exit(spec, this.#changed)];
+    this.#exits = [...this.#exits, new Exit(spec, this.#changed, this.#isChecked)];
     this.#arrange();
     return true;
   }
@@ -71,6 +76,11 @@ export class ExitPool {
 
   get stats(): readonly ExitStats[] {
     return this.#exits.map((exit) => exit.stats);
+  }
+
+  /** Exits whose pause has ended, to be checked before a connection may try them. */
+  unchecked(now: number): readonly Exit[] {
+    return this.#exits.filter(({ health }) => health.unchecked(now));
   }
 
   /** Exits that this account may leave through. */

@@ -26,21 +26,23 @@ const FAILURES: Readonly<Record<number, readonly [DialFailure, Blame]>> = {
   [REPLIES.ADDRESS_TYPE_NOT_SUPPORTED]: ['NETWORK_UNREACHABLE', 'UNSURE'],
 };
 
+type Command = 'CONNECT' | 'UDP_ASSOCIATE' | 'LOGIN';
 type Stage = 'METHOD' | 'LOGIN' | 'REPLY';
 type Read = { readonly message: UpstreamMove; readonly length: number } | undefined;
 
 /**
  * A request of a client of a SOCKS5 proxy (RFC 1928), with username and password where the proxy asks for them
- * (RFC 1929): CONNECT, or UDP ASSOCIATE, of which address and port say where the datagrams will come from.
+ * (RFC 1929): CONNECT, or UDP ASSOCIATE, of which address and port say where the datagrams will come from, or none,
+ * when all is done after the login.
  */
 export class SocksHandshake implements UpstreamHandshake {
   readonly hello: Uint8Array;
   readonly #request: UpstreamRequest;
-  readonly #command: 'CONNECT' | 'UDP_ASSOCIATE';
+  readonly #command: Command;
   #stage: Stage = 'METHOD';
   #bound: Target | undefined;
 
-  constructor(request: UpstreamRequest, command: 'CONNECT' | 'UDP_ASSOCIATE' = 'CONNECT') {
+  constructor(request: UpstreamRequest, command: Command = 'CONNECT') {
     this.#request = request;
     this.#command = command;
     this.hello =
@@ -104,6 +106,7 @@ export class SocksHandshake implements UpstreamHandshake {
   }
 
   #ask(length: number): Read {
+    if (this.#command === 'LOGIN') return { message: { kind: 'OPEN' }, length };
     this.#stage = 'REPLY';
     return { message: { kind: 'SEND', bytes: encodeRequest(COMMANDS[this.#command], this.#request) }, length };
   }

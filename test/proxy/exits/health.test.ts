@@ -53,6 +53,24 @@ test('each failed probe doubles the pause, up to five minutes; a success begins 
   expect(health.pausedUntil - now).toBe(1_000);
 });
 
+test('where exits are checked, a connection may try one only when a check has passed since its pause', () => {
+  const health = new Health(true);
+  for (let count = 0; count < 3; count++) health.failed(0, health.begin(0));
+  expect([health.unchecked(999), health.unchecked(1_000), health.admits(1_000)]).toEqual([false, true, false]);
+  health.checking();
+  expect([health.state, health.unchecked(1_000), health.admits(1_000)]).toEqual(['PROBING', false, false]);
+  health.failed(1_000, true);
+  expect([health.state, health.pausedUntil, health.unchecked(2_999)]).toEqual(['QUARANTINED', 3_000, false]);
+  health.checking();
+  health.passed();
+  expect([health.state, health.unchecked(3_000), health.admits(3_000)]).toEqual(['QUARANTINED', false, true]);
+  // A proxy that lets us in and does not do its work: its pauses get longer nevertheless.
+  health.failed(3_000, health.begin(3_000));
+  expect([health.pausedUntil, health.admits(7_000), health.unchecked(7_000)]).toEqual([7_000, false, true]);
+  health.succeeded();
+  expect([health.state, health.unchecked(7_000), health.admits(7_000)]).toEqual(['HEALTHY', false, true]);
+});
+
 test('connections that were under way when the pause began do not prolong it', () => {
   const health = quarantined();
   for (let count = 0; count < 100; count++) health.failed(500, false);
