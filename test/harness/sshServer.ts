@@ -29,7 +29,7 @@ export async function startSshServer(): Promise<SshServer> {
   for (const name of ['host', 'id'])
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', at(name)]);
   await copyFile(at('id.pub'), at('authorized'));
-  await writeFile(at('known'), `[127.0.0.1]:${port} ${await run('ssh-keygen', ['-y', '-f', at('host')])}`);
+  await writeFile(at('known'), `[127.0.0.1]:${port} ${String(await run('ssh-keygen', ['-y', '-f', at('host')]))}`);
   await writeFile(at('config'), configuration(port, at('host'), at('authorized')));
   if (userInfo().uid === 0) await mkdir(PRIVILEGE_SEPARATION, { recursive: true });
   const child = spawn(SSHD, ['-D', '-e', '-f', at('config')], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -18,6 +18,8 @@ export interface FlowTools {
   readonly carriers: CarrierPool;
   /** For a look at what waits. */
   readonly scratch: Buffer;
+  /** Flows whose target took nothing more. */
+  readonly blocked: { add(flow: Flow): void };
 }
 
 /** What a flow needs of the meter: cells that only it writes. */
@@ -51,6 +53,8 @@ export class Flow {
   moved = false;
   /** Waits its turn among those that have more to do. */
   queued = false;
+  /** Only for `Blocked`. */
+  listed = false;
   readonly owner: FlowOwner;
   readonly #tools: FlowTools;
   readonly #cells: FlowCells;
@@ -90,6 +94,11 @@ export class Flow {
     return outcome;
   }
 
+  /** Bytes are under way that the target does not take. */
+  get blocked(): boolean {
+    return this.#carrier !== undefined && this.#carrier.held > 0 && !this.target.writable;
+  }
+
   /** Gives the carrier back; what it still holds is lost. */
   release(): void {
     if (this.#carrier === undefined) return;
@@ -115,6 +124,7 @@ export class Flow {
       if (errno === EINTR) return 'AGAIN';
       if (errno !== EAGAIN) return 'FAILED';
       this.target.writable = false;
+      this.#tools.blocked.add(this);
       return 'WAITING';
     }
     this.#add(this.#cells.accepted, count);

@@ -5,6 +5,7 @@ import { systemClock } from '../../../metering/clock.ts';
 import type { LeaseCells } from '../../../metering/session.ts';
 import { parseUsername } from '../../username.ts';
 import { Acceptor, type Accepted } from './acceptor.ts';
+import { Blocked } from './blocked.ts';
 import { Descriptors } from './descriptors.ts';
 import type { Flow } from './flow.ts';
 import { GoodNames } from './goodNames.ts';
@@ -13,6 +14,7 @@ import { Link } from './link.ts';
 import { FAST_PRODUCTS, FIGURE, type Order, type Report, type WorkerStart } from './messages.ts';
 import { CarrierPool } from './pipes.ts';
 import { Poller, type Listeners } from './poller.ts';
+import { Strangers } from './strangers.ts';
 import type { Syscalls } from './syscalls.ts';
 import { Table } from './table.ts';
 import { Timers } from './timers.ts';
@@ -23,10 +25,6 @@ const SCRATCH_BYTES = 16_384;
 const TURN_MS = 2;
 /** Milliseconds between two looks whether bytes may be forwarded again. */
 const SILENT_MS = 50;
-/** Handshakes without a valid key at once; beyond it the oldest make room. */
-const MAX_ANONYMOUS = 8_192;
-/** How many of the oldest make room at once, so that not every client costs a look at all of them. */
-const ROOM = 256;
 /** `special` index of the eventfd; the listeners come first. */
 const BELL = FAST_PRODUCTS.length;
 
@@ -38,6 +36,7 @@ export class Loop implements Hub {
   readonly scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   readonly descriptors: Descriptors;
   readonly carriers: CarrierPool;
+  readonly blocked: Blocked;
   readonly timers: Timers;
   readonly idleTimeoutMs: number;
   now = performance.now();
@@ -49,8 +48,7 @@ export class Loop implements Hub {
   readonly #names = new GoodNames();
   readonly #slabs: LeaseCells[] = [];
   readonly #listeners: Listeners;
-  /** Ids of clients in the order in which they came, for the oldest handshake; some have moved on. */
-  #anonymous: number[] = [];
+  readonly #strangers = new Strangers((id) => this.#links.find(id));
   #turns: Flow[] = [];
   #reports: Report[] = [];
   #received: number;
@@ -68,6 +66,7 @@ export class Loop implements Hub {
     this.descriptors = new Descriptors(calls, start.shared.descriptors);
     this.carriers = new CarrierPool(calls, this.descriptors, start.maxPipes);
     this.timers = new Timers((id) => this.#links.find(id), this.now);
+    this.blocked = new Blocked(this);
     this.#poller = new Poller(calls, this.descriptors);
     this.#poller.watchSpecial(start.bell, BELL);
     this.#acceptor = new Acceptor({
@@ -141,6 +140,7 @@ export class Loop implements Hub {
     while (Atomics.load(figures, FIGURE.POSTED) !== this.#received) this.#obeyAll();
     this.#poller.dispatch(this.#listeners);
     this.timers.advance(this.now);
+    this.blocked.look(this.now);
     this.#move();
     if (!this.#draining) this.#acceptor.check(this.now);
     this.#flush();
@@ -186,16 +186,7 @@ export class Loop implements Hub {
     this.#links.set(link);
     this.#open++;
     if (!this.watch(client.fd, link.id, CLIENT)) return link.abort();
-    this.#anonymous.push(link.id);
-    if (this.#anonymous.length > MAX_ANONYMOUS) this.#makeRoom();
-  }
-
-  /** Forgets those that are through; if too many are not, the oldest goes. */
-  #makeRoom(): void {
-    const anonymous = this.#anonymous.filter((id) => this.#links.find(id)?.anonymous === true);
-    const excess = anonymous.length > MAX_ANONYMOUS - ROOM ? ROOM : 0;
-    for (const id of anonymous.slice(0, excess)) this.#links.find(id)?.abort();
-    this.#anonymous = anonymous.slice(excess);
+    this.#strangers.add(link.id);
   }
 
   #obeyAll(): void {

@@ -30,6 +30,7 @@ export interface Syscalls {
   epoll_create1(flags: number): number;
   epoll_ctl(fd: number, operation: number, target: number, event: Uint8Array): number;
   epoll_wait(fd: number, events: Uint8Array, most: number, timeoutMs: number): number;
+  poll(items: Uint8Array, count: number, timeoutMs: number): number;
   errno(): number;
 }
 
@@ -55,6 +56,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Syscalls, 'errno'>, string>> = {
   epoll_create1: 'int epoll_create1(int)',
   epoll_ctl: 'int epoll_ctl(int, int, int, void *)',
   epoll_wait: 'int epoll_wait(int, void *, int, int)',
+  poll: 'int poll(void *, size_t, int)',
 };
 
 /** Numbers of the kernel's interface that x86-64 and arm64 have in common. */
@@ -88,6 +90,7 @@ export const K = {
   SPLICE_MOVE_NONBLOCK: 3,
   EPOLL_CTL_ADD: 1,
   EPOLL_CTL_DEL: 2,
+  POLLOUT: 0x4,
   EPOLLIN: 0x1,
   EPOLLOUT: 0x4,
   EPOLLERR: 0x8,
