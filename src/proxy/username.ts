@@ -1,5 +1,5 @@
 /**
- * The grammar of a proxy username: an API key, and flags behind it.
+ * The grammar of a proxy username: an API key, and flags behind it. The same for SOCKS5 and HTTP.
  *
  *     username = key *( "-" flag )            ; at most 255 bytes (RFC 1929, section 2)
  *     key      = 1*( ALPHA / DIGIT / "_" )
@@ -39,9 +39,9 @@ const NO_FLAGS: UsernameFlags = {};
 
 export function parseUsername(username: string): ParsedUsername {
   const end = username.indexOf('-');
-  if (end < 0) return { key: username, flags: NO_FLAGS };
-  const key = username.slice(0, end);
+  const key = end < 0 ? username : username.slice(0, end);
   if (Buffer.byteLength(username) > MAX_BYTES) return { key, fault: `The username has more than ${MAX_BYTES} bytes.` };
+  if (end < 0) return { key, flags: NO_FLAGS };
   const parts = username.slice(end + 1).split('-');
   const values = new Map<string, string>();
   for (let index = 0; index < parts.length; index += 2) {

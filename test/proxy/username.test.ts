@@ -45,7 +45,14 @@ describe('the grammar of usernames', () => {
     expect(parseUsername(KEY + flags)).toEqual({ key: KEY, fault: expect.stringContaining(fault) });
   });
 
+  test('256 bytes are too many, also without flags: HTTP could carry more', () => {
+    const fault = 'The username has more than 255 bytes.';
+    expect(parseUsername('k'.repeat(256))).toEqual({ key: 'k'.repeat(256), fault });
+    expect(parseUsername('é'.repeat(128))).toMatchObject({ fault });
+  });
+
   test('255 bytes are not too many', () => {
+    expect(parseUsername('k'.repeat(255))).toEqual({ key: 'k'.repeat(255), flags: {} });
     expect(parseUsername(`${'k'.repeat(255 - '-session-abc'.length)}-session-abc`)).toHaveProperty('flags');
   });
 });
