@@ -6,29 +6,32 @@ const KEEP_ALIVE_DELAY_MS = 60_000;
 const SWEEP_MS = 30_000;
 
 /** The two sockets of a tunnel. */
-type Pair = readonly [Socket, Socket];
+export interface Ends {
+  readonly client: Socket;
+  readonly target: Socket;
+}
 
 /**
  * Turns keep-alive on for tunnels that last. At the start it would be four system calls for each
  * socket, and no probe is due before the delay has passed anyway.
  */
 export class KeepAlive {
-  #young = new Set<Pair>();
-  #older = new Set<Pair>();
+  #young = new Set<Ends>();
+  #older = new Set<Ends>();
   #sweeper: NodeJS.Timeout | undefined;
 
-  add(pair: Pair): void {
-    this.#young.add(pair);
+  add(ends: Ends): void {
+    this.#young.add(ends);
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
-  delete(pair: Pair): void {
-    if (!this.#young.delete(pair)) this.#older.delete(pair);
+  delete(ends: Ends): void {
+    if (!this.#young.delete(ends)) this.#older.delete(ends);
   }
 
   #sweep(): void {
-    for (const sockets of this.#older) {
-      for (const socket of sockets) if (!socket.destroyed) socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    for (const { client, target } of this.#older) {
+      for (const socket of [client, target]) if (!socket.destroyed) socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
     }
     this.#older = this.#young;
     this.#young = new Set();

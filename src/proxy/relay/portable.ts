@@ -8,11 +8,12 @@ import { KeepAlive } from './keepAlive.ts';
 import { negotiate } from './negotiate.ts';
 import { Pump } from './pump.ts';
 import { Reader, type SocketEnd } from './reader.ts';
+import { Resets } from './resets.ts';
 import { DialError, type DialFailure, type Relay, type Tunnel, type TunnelPlan } from './relay.ts';
 
 /** The relay for every platform: Node's sockets, downloads through pooled static buffers. */
 export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
-  const keepAlive = new KeepAlive();
+  const watches = { keepAlive: new KeepAlive(), resets: new Resets() };
   return {
     dial({ address, port }, { timeoutMs, abandonment, localAddress }) {
       return new Promise((resolve, reject) => {
@@ -55,7 +56,7 @@ export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
       // A long answer of an upstream proxy may have been read into a large one.
       reader?.buffer.release();
     },
-    start: (plan) => new PortableTunnel(plan, keepAlive),
+    start: (plan) => new PortableTunnel(plan, watches),
   };
 }
 
@@ -67,23 +68,30 @@ function failureOf(error: Error, address: string, localAddress: string | undefin
   return dialFailure({ code, binding, address, localAddress });
 }
 
+/** What looks after the sockets of all tunnels. */
+interface Watches {
+  readonly keepAlive: KeepAlive;
+  readonly resets: Resets;
+}
+
 class PortableTunnel implements Tunnel {
   readonly #plan: TunnelPlan<SocketEnd>;
   readonly #up: Pump;
   readonly #down: Pump;
   readonly #idle: NodeJS.Timeout;
-  readonly #keepAlive: KeepAlive;
-  readonly #sockets: readonly [Socket, Socket];
+  readonly #watches: Watches;
+  readonly #sockets: { readonly client: Socket; readonly target: Socket };
   #cut: RefusalCode | undefined;
   #open = 2;
 
-  constructor(plan: TunnelPlan<SocketEnd>, keepAlive: KeepAlive) {
+  constructor(plan: TunnelPlan<SocketEnd>, watches: Watches) {
     this.#plan = plan;
-    this.#keepAlive = keepAlive;
+    this.#watches = watches;
     const client = plan.client.socket;
     const { socket: target, reader } = plan.target;
-    this.#sockets = [client, target];
-    keepAlive.add(this.#sockets);
+    this.#sockets = { client, target };
+    watches.keepAlive.add(this.#sockets);
+    watches.resets.add(this.#sockets);
     this.#up = new Pump('up', plan.session, target, () => client.resume());
     this.#down = new Pump('down', plan.session, client, () => {
       if (reader !== undefined) reader.buffer.busy = false;
@@ -150,7 +158,8 @@ class PortableTunnel implements Tunnel {
       return;
     }
     clearTimeout(this.#idle);
-    this.#keepAlive.delete(this.#sockets);
+    this.#watches.keepAlive.delete(this.#sockets);
+    this.#watches.resets.delete(this.#sockets);
     this.#up.stop();
     this.#down.stop();
     this.#plan.target.reader?.buffer.release();

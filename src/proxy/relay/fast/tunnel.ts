@@ -30,6 +30,8 @@ export class Tunnel implements FlowOwner {
   readonly #lease: Lease;
   readonly #up: Flow;
   readonly #down: Flow;
+  /** The client has reset: nothing reaches it, and nothing new comes from it. */
+  #clientReset = false;
   #open = true;
 
   constructor(hub: Hub, owner: TunnelOwner, ends: { client: End; target: End }, { cells, slot }: Place) {
@@ -57,6 +59,11 @@ export class Tunnel implements FlowOwner {
   event(side: Side, bits: number): void {
     const end = side === CLIENT ? this.#up.source : this.#down.source;
     const [from, to] = side === CLIENT ? [this.#up, this.#down] : [this.#down, this.#up];
+    if ((bits & K.EPOLLERR) !== 0) {
+      this.#clientReset ||= side === CLIENT;
+      // Nobody reads there any more, who would find out. While the client is behind, it still gets what the target sent.
+      if (from.ended || (side === CLIENT && !from.target.writable)) return this.#owner.failed();
+    }
     if ((bits & READ_EVENTS) !== 0) {
       end.readable = true;
       this.#queue(from);
@@ -94,7 +101,9 @@ export class Tunnel implements FlowOwner {
   }
 
   #act(flow: Flow, outcome: Outcome): void {
+    const stuck = outcome === 'WAITING' && flow === this.#up && !flow.target.writable;
     if (outcome === 'AGAIN') this.#queue(flow);
+    else if (stuck && this.#clientReset) this.#owner.failed();
     else if (outcome === 'FAILED') this.#owner.failed();
     else if (outcome === 'ENDED' && this.#up.ended && this.#down.ended) this.#owner.finished();
     else if (outcome === 'DRY') {
