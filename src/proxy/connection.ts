@@ -8,8 +8,6 @@ import { ConnectionView } from './connectionView.ts';
 import { depart } from './exits/depart.ts';
 import type { Departure } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
-import { decodeProtocol } from './httpConnect.ts';
-import { httpHandshake } from './httpHandshake.ts';
 import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
 import { Intake } from './intake.ts';
 import { Abandonment } from './relay/abandonment.ts';
@@ -87,8 +85,10 @@ export class Connection implements Member {
   }
 
   async #serve(): Promise<void> {
-    const negotiated = await this.#negotiate();
+    const negotiated = await handshake(this.#intake, this.#gate());
     if (negotiated === undefined) return;
+    this.#answers = negotiated.answers;
+    this.view.protocol = negotiated.protocol;
     this.#intake.completed();
     const { key, request, associates } = negotiated;
     if (associates === true) return this.#associate(key, request);
@@ -125,16 +125,6 @@ export class Connection implements Member {
     this.#intake.release();
     this.#host.relaying(this);
     this.#tunnel = new Control(this.#client, opened, () => this.#host.closed(this));
-  }
-
-  async #negotiate(): Promise<Negotiated | undefined> {
-    const protocol = await this.#intake.receive(decodeProtocol);
-    if (protocol === undefined) return undefined;
-    if (protocol === 'SOCKS') return handshake(this.#intake, this.#gate());
-    this.view.protocol = 'HTTP';
-    const negotiated = await httpHandshake(this.#intake, this.#gate());
-    if (negotiated !== undefined) this.#answers = negotiated.answers;
-    return negotiated;
   }
 
   #gate(): Gate {

@@ -1,6 +1,8 @@
 import type { RefusalCode } from '../errors.ts';
 import type { Denial } from '../keyRules.ts';
 import type { AuthenticatedKey } from '../metering/session.ts';
+import type { ProxyProtocol } from '../openConnection.ts';
+import type { Answers, Refusal } from './answers.ts';
 import { Negotiation } from './negotiation.ts';
 import { AUTHENTICATED, NOT_AUTHENTICATED, type Decoder, type Request } from './socks5.ts';
 
@@ -33,6 +35,17 @@ export type Authentication =
       readonly retryAfterSeconds?: number;
     };
 
+export type Refused = Extract<Authentication, { refusal: unknown }>;
+
+/** What the client is told. */
+export function refusalOf({ refusal: code, message, retryAfterSeconds }: Refused): Refusal {
+  return {
+    code,
+    ...(message !== undefined && { message }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  };
+}
+
 /** Who decides about credentials, and keeps the reasons of refusals. */
 export interface Gate {
   authenticate(username: string): Authentication | Promise<Authentication>;
@@ -48,6 +61,9 @@ export interface Negotiated {
   readonly request: Pick<Request, 'host' | 'port'>;
   /** Not for a connection to the target: for datagrams. */
   readonly associates?: true;
+  readonly protocol: ProxyProtocol;
+  /** How to tell the client what became of its request. */
+  readonly answers: Answers;
 }
 
 /**
@@ -60,6 +76,7 @@ export async function handshake(channel: Channel, gate: Gate): Promise<Negotiate
   for (;;) {
     const move = await channel.receive(negotiation.read);
     if (move === undefined) return undefined;
+    const { answers } = negotiation;
     if (move.kind === 'FAIL') {
       if (move.noCredentials) gate.refused('NO_CREDENTIALS');
       if (move.answer === undefined) channel.drop();
@@ -69,30 +86,39 @@ export async function handshake(channel: Channel, gate: Gate): Promise<Negotiate
     if (move.kind === 'SEND') {
       channel.send(move.answer);
     } else if (move.kind === 'LOGIN') {
-      key = await login(channel, gate, move.username);
+      key = await login(channel, gate, move.username, () => NOT_AUTHENTICATED);
       if (key === undefined) return undefined;
-    } else if (move.kind === 'CONNECT' && key !== undefined) {
-      return { key, request: move.request };
-    } else if (move.kind === 'ASSOCIATE' && key !== undefined) {
-      return { key, request: move.request, associates: true };
+      channel.send(AUTHENTICATED);
+    } else if (move.kind === 'LOGIN_AND_CONNECT') {
+      key = await login(channel, gate, move.username, (refusal) => answers.refused(refusal));
+      return key && { key, request: move.request, protocol: 'HTTP', answers };
+    } else if (key !== undefined) {
+      const negotiated = { key, request: move.request, protocol: 'SOCKS5', answers } as const;
+      return move.kind === 'ASSOCIATE' ? { ...negotiated, associates: true } : negotiated;
     }
   }
 }
 
-async function login(channel: Channel, gate: Gate, username: string): Promise<AuthenticatedKey | undefined> {
+/**
+ * @param encode how the client is told that it is refused
+ * @returns undefined when it is; the client has its answer then
+ */
+async function login(
+  channel: Channel,
+  gate: Gate,
+  username: string,
+  encode: (refusal: Refusal) => Uint8Array,
+): Promise<AuthenticatedKey | undefined> {
   let answer: Authentication;
   try {
     const decision = gate.authenticate(username);
     answer = decision instanceof Promise ? await decision : decision;
   } catch (error) {
-    channel.finish(NOT_AUTHENTICATED);
+    channel.finish(encode({ code: 'SERVICE_UNAVAILABLE' }));
     throw error;
   }
-  if ('refusal' in answer) {
-    gate.refused(answer.refusal, answer.keyId, answer.message);
-    channel.finish(NOT_AUTHENTICATED);
-    return undefined;
-  }
-  channel.send(AUTHENTICATED);
-  return answer.key;
+  if ('key' in answer) return answer.key;
+  gate.refused(answer.refusal, answer.keyId, answer.message);
+  channel.finish(encode(refusalOf(answer)));
+  return undefined;
 }

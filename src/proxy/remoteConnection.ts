@@ -4,7 +4,7 @@ import type { AuthenticatedKey, Direction, MeterSession, SessionHandlers } from 
 import type { ProxyProtocol } from '../openConnection.ts';
 import { clear } from './clearance.ts';
 import { ConnectionView } from './connectionView.ts';
-import type { Authentication } from './handshake.ts';
+import { refusalOf, type Authentication, type Refused } from './handshake.ts';
 import type { Setback } from './exits/exit.ts';
 import type { Departure, JourneyFailure } from './exits/journey.ts';
 import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
@@ -12,7 +12,7 @@ import { verdictOf, type Refusal, type Verdict } from './answers.ts';
 import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
 import { giveBack, unaccepted } from './remoteCells.ts';
 import { RemoteJourney } from './remoteJourney.ts';
-import { judgeUsername, refusalOf, type Refused } from './remoteJudge.ts';
+import { judgeUsername } from './remoteJudge.ts';
 import { associate, type AssociationWish } from './udp/associate.ts';
 import { Association, type Room } from './udp/association.ts';
 import type { UsernameFlags } from './username.ts';

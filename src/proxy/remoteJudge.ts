@@ -1,9 +1,6 @@
-import type { Refusal } from './answers.ts';
-import type { Authentication } from './handshake.ts';
+import type { Authentication, Refused } from './handshake.ts';
 import type { House, RefusedClient } from './house.ts';
 import { parseUsername, type UsernameFlags } from './username.ts';
-
-export type Refused = Extract<Authentication, { refusal: unknown }>;
 
 /** What a username stands for; undefined: that could not be found out. */
 export type Judgement = (answer: Authentication | undefined, flags: UsernameFlags) => void;
@@ -33,13 +30,4 @@ export function judgeUsername(house: House, client: RefusedClient, username: str
 
 function badUsername(keyId: bigint, message: string): Refused {
   return { refusal: 'BAD_USERNAME', keyId, message };
-}
-
-/** What the client is told. */
-export function refusalOf({ refusal: code, message, retryAfterSeconds }: Refused): Refusal {
-  return {
-    code,
-    ...(message !== undefined && { message }),
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  };
 }
