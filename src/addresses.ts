@@ -6,6 +6,9 @@ export type Address = ipaddr.IPv4 | ipaddr.IPv6;
 /** A parsed CIDR: network and prefix length. */
 export type Cidr = readonly [Address, number];
 
+/** The addresses that name nothing in particular (RFC 1122, RFC 4291), in their normal form. */
+export const UNSPECIFIED: ReadonlySet<string> = new Set(['0.0.0.0', '0:0:0:0:0:0:0:0']);
+
 /** Prefix under which IPv4 addresses are reached from IPv6-only networks (RFC 6052). */
 const NAT64: readonly [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('64:ff9b::'), 96];
 

@@ -1,4 +1,4 @@
-import { normalAddress } from '../../addresses.ts';
+import { normalAddress, UNSPECIFIED } from '../../addresses.ts';
 import { afford, refuse, type Applicant } from '../clearance.ts';
 import type { Verdict } from '../answers.ts';
 import type { House } from '../house.ts';
@@ -19,8 +19,6 @@ export interface AssociationWish extends Applicant {
   /** Called once when the association ends after it was opened, whatever the reason. */
   readonly ended: () => void;
 }
-
-const UNSPECIFIED = new Set(['0.0.0.0', '0:0:0:0:0:0:0:0']);
 
 /**
  * Decides about a request for an association and opens it: what was known of the key, credit, room, exit.

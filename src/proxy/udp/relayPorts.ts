@@ -1,7 +1,5 @@
+import { UNSPECIFIED } from '../../addresses.ts';
 import type { Peer } from '../relay/relay.ts';
-
-/** Addresses that stand for the machine itself when something is sent there. */
-const UNSPECIFIED = new Set(['0.0.0.0', '0:0:0:0:0:0:0:0']);
 
 /** The sockets of all associations of this process to which clients send: listeners of our own, which come and go. */
 export class RelayPorts {
@@ -21,6 +19,7 @@ export class RelayPorts {
   /** Whether a datagram sent there would come to one of them. @param address literal in its normal form */
   has(address: string, port: number): boolean {
     const addresses = this.#open.get(port);
+    // What is sent to no address in particular comes to the machine itself.
     return addresses !== undefined && (addresses.has(address) || UNSPECIFIED.has(address));
   }
 }

@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 
-import { normalAddress } from '../../addresses.ts';
+import { normalAddress, UNSPECIFIED } from '../../addresses.ts';
 import { beginAssociation } from '../exits/attempt.ts';
 import type { UpstreamSpec } from '../exits/config.ts';
 import { enterUpstream } from '../exits/depart.ts';
@@ -14,9 +14,6 @@ import { openingFault } from './openingFault.ts';
 import type { Outward, OutwardFault, OutwardListeners, OutwardMeans } from './outward.ts';
 import type { Correspondent } from './peers.ts';
 import { UdpSocket } from './socket.ts';
-
-/** A proxy that names no address means the one at which it was reached. */
-const UNSPECIFIED = new Set(['0.0.0.0', '0:0:0:0:0:0:0:0']);
 
 /** Dials upstream proxies, whatever relays tunnels: an association's TCP connection carries nothing. */
 const relay = createPortableRelay();
@@ -58,6 +55,7 @@ async function usable(
   const { port } = bound;
   const reachedAt = normalAddress(socket.remoteAddress ?? '') ?? '';
   const named = normalAddress(bound.host) ?? bound.host;
+  // A proxy that names no address means the one at which it was reached.
   const address = UNSPECIFIED.has(named) ? reachedAt : named;
   if (address !== reachedAt) return fence.permits(address, port) ? { address, port } : undefined;
   const resolved = await resolveUpstream(address, port);
