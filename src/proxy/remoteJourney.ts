@@ -1,11 +1,8 @@
-import { isUpstream, upstreamSetback } from './exits/attempt.ts';
+import { isUpstream, MAX_UPSTREAM_ADDRESSES, upstreamSetback } from './exits/attempt.ts';
 import type { Setback } from './exits/exit.ts';
 import type { Attempt, Departure, Journey, JourneyFailure } from './exits/journey.ts';
 import type { House } from './house.ts';
 import type { RemoteAttempt } from './relay/fast/messages.ts';
-
-/** Addresses of an upstream proxy that are tried for one connection. */
-const MAX_UPSTREAM_ADDRESSES = 3;
 
 /** What a journey needs of the connection that leaves. */
 export interface Voyager {

@@ -8,6 +8,9 @@ import type { UpstreamHandshake } from './upstream.ts';
 // What a relay needs to carry out an attempt and to tell what came of it. An attempt is plain data, so
 // it may be carried out in another thread than the journey's.
 
+/** Addresses of an upstream proxy that are tried for one connection. */
+export const MAX_UPSTREAM_ADDRESSES = 3;
+
 export function isUpstream(spec: ExitSpec): spec is UpstreamSpec {
   return spec.kind === 'SOCKS5' || spec.kind === 'HTTP';
 }

@@ -1,14 +1,18 @@
 import type { Fence } from '../../egress.ts';
 import type { Abandonment } from '../relay/abandonment.ts';
 import { DialError, type DialFailure, type Peer, type Relay } from '../relay/relay.ts';
-import { beginUpstream, isUpstream, targetSetback, upstreamSetback, upstreamUnreached } from './attempt.ts';
+import {
+  beginUpstream,
+  isUpstream,
+  MAX_UPSTREAM_ADDRESSES,
+  targetSetback,
+  upstreamSetback,
+  upstreamUnreached,
+} from './attempt.ts';
 import type { ExitSpec, UpstreamSpec } from './config.ts';
 import type { Setback } from './exit.ts';
 import type { UpstreamHandshake } from './upstream.ts';
 import type { Attempt, Departure, Journey, JourneyFailure } from './journey.ts';
-
-/** Addresses of an upstream proxy that are tried for one connection. */
-const MAX_UPSTREAM_ADDRESSES = 3;
 
 export interface Means<Endpoint> {
   readonly relay: Relay<Endpoint>;

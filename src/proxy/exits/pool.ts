@@ -16,6 +16,15 @@ interface Ring {
   turn: number;
 }
 
+/** What an exit is needed for. */
+interface Wish {
+  readonly fits: (exit: Exit) => boolean;
+  /** Exits that failed it already. */
+  readonly tried: ReadonlySet<Exit>;
+  /** Its session moves with it to another exit. */
+  readonly moves: boolean;
+}
+
 /**
  * The exits of one product. Each connection takes the next one; connections of a session stay with
  * theirs. An account that has exits of its own uses those and nobody else does; all others share the rest.
@@ -94,13 +103,8 @@ export class ExitPool {
    * @param tried exits that failed the connection already
    */
   pick(traveller: Traveller, addresses: readonly string[], tried: ReadonlySet<Exit>, now: number): Exit | undefined {
-    const usable = (exit: Exit): boolean => !tried.has(exit) && exit.reachable(addresses).length > 0;
-    const pinned = this.#pinned(traveller, now);
-    const exit = this.#choose(traveller, pinned, usable, now, tried.size === 0);
-    const { session, keyId } = traveller;
-    // At once, so that connections of a session that begin together leave together.
-    if (exit !== undefined && exit !== pinned && session !== undefined) this.#sessions.pin(keyId, session, exit, now);
-    return exit;
+    const fits = (exit: Exit): boolean => exit.reachable(addresses).length > 0;
+    return this.#take(traveller, { fits, tried, moves: true }, now);
   }
 
   /**
@@ -109,17 +113,18 @@ export class ExitPool {
    * @param tried exits that failed the association already
    */
   pickForDatagrams(traveller: Traveller, tried: ReadonlySet<Exit>, now: number): Exit | undefined {
-    const usable = (exit: Exit): boolean => !tried.has(exit) && exit.carriesDatagrams;
-    const pinned = this.#pinned(traveller, now);
-    const exit = this.#choose(traveller, pinned, usable, now, tried.size === 0);
-    const { session, keyId } = traveller;
-    if (exit !== undefined && pinned === undefined && session !== undefined)
-      this.#sessions.pin(keyId, session, exit, now);
-    return exit;
+    return this.#take(traveller, { fits: (exit) => exit.carriesDatagrams, tried, moves: false }, now);
   }
 
-  #pinned({ session, keyId }: Traveller, now: number): Exit | undefined {
-    return session === undefined ? undefined : this.#sessions.find(keyId, session, now);
+  #take(traveller: Traveller, { fits, tried, moves }: Wish, now: number): Exit | undefined {
+    const { session, keyId } = traveller;
+    const pinned = session === undefined ? undefined : this.#sessions.find(keyId, session, now);
+    const usable = (exit: Exit): boolean => !tried.has(exit) && fits(exit);
+    const exit = this.#choose(traveller, pinned, usable, now, tried.size === 0);
+    // At once, so that connections of a session that begin together leave together.
+    if (exit !== undefined && exit !== pinned && session !== undefined && (moves || pinned === undefined))
+      this.#sessions.pin(keyId, session, exit, now);
+    return exit;
   }
 
   /** @param first none was tried yet: one that is in its pause is better than none */
