@@ -42,7 +42,6 @@ interface Reached {
 /** One client, from its greeting until both sides are closed. */
 export class Connection implements Member {
   readonly product: ProxyProduct;
-  /** Set when it is authenticated, and not denied. */
   key: AuthenticatedKey | undefined;
   readonly view = new ConnectionView();
   readonly #host: Host;

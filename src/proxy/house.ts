@@ -28,7 +28,7 @@ export interface RefusedClient {
 
 /** A connection as the proxy keeps it by its key. */
 export interface Member extends RefusedClient {
-  /** Set when it is authenticated, and not denied. */
+  /** Set when it is authenticated, and not denied by its rules; also where the key has too many connections. */
   readonly key: AuthenticatedKey | undefined;
   /** What its owner is told of it. */
   readonly view: ConnectionView;

@@ -10,7 +10,7 @@ const USUAL_ROWS = 20;
 
 const ExitUsage = builder.objectRef<ExitUsageRow>('ExitUsage').implement({
   description:
-    'Traffic through one exit on one UTC day: a statistic beside the bill, a few seconds behind it. The two are equal unless a server was killed, which loses what it had not written of this one.',
+    'Traffic through one exit on one UTC day: a statistic beside the bill, a few seconds behind it. The two differ where a server was killed, which loses what it had not written of this one; where the database took a figure and its answer was lost, which counts it twice; and beyond 20000 figures that wait to be written.',
   fields: (t) => ({
     exit: t.exposeString('exit', {
       description:

@@ -45,8 +45,9 @@ interface Row extends Through {
 }
 
 /**
- * Traffic by exit: a statistic beside the bill, which it equals as long as no process is killed. What is noted is
- * written every two seconds; what a killed process had not written is lost here, and here alone.
+ * Traffic by exit: a statistic beside the bill. What is noted is written every two seconds. It differs from the bill
+ * where a process is killed (what it had not written is lost here, and here alone), where the answer to a write is lost
+ * (it is repeated, and may count twice), and where more rows wait than are kept.
  */
 export interface ExitUsage {
   /** A metered connection leaves through this exit from now on. @returns what customers call the exit */
