@@ -1,12 +1,10 @@
 import type { Descriptors } from './descriptors.ts';
-import { EPERM, K, must, type Syscalls } from './syscalls.ts';
+import { EINTR, EPERM, K, must, type Syscalls } from './syscalls.ts';
 
 /** Bytes that a pipe holds: 1 MiB costs a quarter of the CPU per byte of 64 KiB. */
 const SIZES = [1 << 20, 1 << 18, 1 << 16] as const;
-/** Bytes that a buffer holds, where pipes have run out. */
+/** Bytes that are copied at once, where pipes have run out. */
 const BUFFER_BYTES = 1 << 16;
-/** Buffers kept for the next transfers. */
-const MAX_SPARE_BUFFERS = 64;
 
 /** What carries bytes from one socket to another. Calls answer like `splice`: bytes, 0 at the end, -1 with `errno`. */
 export interface Carrier {
@@ -56,53 +54,86 @@ class Pipe implements Carrier {
   }
 }
 
-/** A buffer of this process, when descriptors are scarce: dearer per byte, and never refused. */
+/** What all copiers of a worker copy through. */
+interface Desk {
+  readonly bytes: Buffer;
+  /** Who has just laid all that it holds there. */
+  user: Copier | undefined;
+}
+
+/**
+ * When pipes have run out: dearer per byte, and never refused. It looks at the bytes, and takes from the source only
+ * what the target has accepted: however many targets stall, their bytes wait in the kernel and not here.
+ */
 class Copier implements Carrier {
   held = 0;
   readonly #calls: Syscalls;
-  readonly #bytes = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  #start = 0;
+  readonly #desk: Desk;
+  #source = -1;
+  /** Bytes that come from no socket. */
+  #loaded: Buffer | undefined;
 
-  constructor(calls: Syscalls) {
+  constructor(calls: Syscalls, desk: Desk) {
     this.#calls = calls;
+    this.#desk = desk;
   }
 
   fill(source: number, most: number): number {
-    return this.#took(this.#calls.recv(source, this.#bytes, Math.min(most, BUFFER_BYTES), K.MSG_DONTWAIT));
-  }
-
-  load(bytes: Buffer, most: number): number {
-    return this.#took(bytes.copy(this.#bytes, 0, 0, Math.min(most, bytes.length)));
-  }
-
-  drain(target: number): number {
-    const bytes = this.#bytes.subarray(this.#start, this.#start + this.held);
-    const count = this.#calls.send(target, bytes, bytes.length, K.MSG_DONTWAIT | K.MSG_NOSIGNAL);
-    if (count > 0) {
-      this.held -= count;
-      this.#start += count;
-    }
-    return count;
-  }
-
-  discard(): void {
-    this.held = 0;
-  }
-
-  #took(count: number): number {
-    this.#start = 0;
+    this.#source = source;
+    const count = this.#look(Math.min(most, BUFFER_BYTES));
+    this.#desk.user = count > 0 ? this : undefined;
     if (count > 0) this.held = count;
     return count;
   }
+
+  load(bytes: Buffer, most: number): number {
+    this.#loaded = bytes.subarray(0, most);
+    this.held = this.#loaded.length;
+    return this.held;
+  }
+
+  drain(target: number): number {
+    const bytes = this.#loaded ?? this.#waiting();
+    if (bytes === undefined) return -1;
+    const count = this.#calls.send(target, bytes, bytes.length, K.MSG_DONTWAIT | K.MSG_NOSIGNAL);
+    if (count <= 0) return count;
+    this.held -= count;
+    if (this.#loaded === undefined) this.#drop(count);
+    else this.#loaded = this.held > 0 ? this.#loaded.subarray(count) : undefined;
+    return count;
+  }
+
+  /** @returns undefined when they are gone, with `errno` */
+  #waiting(): Buffer | undefined {
+    const { bytes, user } = this.#desk;
+    this.#desk.user = undefined;
+    const count = user === this ? this.held : this.#look(this.held);
+    return count > 0 ? bytes.subarray(0, count) : undefined;
+  }
+
+  #look(most: number): number {
+    return this.#calls.recv(this.#source, this.#desk.bytes, most, K.MSG_PEEK | K.MSG_DONTWAIT);
+  }
+
+  /** Takes what was passed on from the source, without another copy of it (tcp(7), `MSG_TRUNC`). */
+  #drop(count: number): void {
+    const { bytes } = this.#desk;
+    for (let left = count; left > 0;) {
+      const dropped = this.#calls.recv(this.#source, bytes, left, K.MSG_TRUNC | K.MSG_DONTWAIT);
+      // Nothing is left there: nothing can be passed on twice.
+      if (dropped === 0 || (dropped < 0 && this.#calls.errno() !== EINTR)) return;
+      if (dropped > 0) left -= dropped;
+    }
+  }
 }
 
-/** Carriers, each lent to one direction of a tunnel while bytes are in flight: pipes first, then buffers. */
+/** Carriers, each lent to one direction of a tunnel while bytes are in flight: pipes first, then copies. */
 export class CarrierPool {
   readonly #calls: Syscalls;
   readonly #descriptors: Descriptors;
   readonly #maxPipes: number;
   readonly #pipes: Pipe[] = [];
-  readonly #copiers: Copier[] = [];
+  readonly #desk: Desk = { bytes: Buffer.allocUnsafeSlow(BUFFER_BYTES), user: undefined };
   readonly #ends = new Int32Array(2);
   #open = 0;
   /** Users who are not root get so many large pipes (pipe(7), `pipe-user-pages-soft`), then small ones. */
@@ -116,17 +147,14 @@ export class CarrierPool {
   }
 
   take(): Carrier {
-    return this.#pipes.pop() ?? this.#newPipe() ?? this.#copiers.pop() ?? new Copier(this.#calls);
+    return this.#pipes.pop() ?? this.#newPipe() ?? new Copier(this.#calls, this.#desk);
   }
 
   /** Takes a carrier back. A pipe that still holds bytes is closed: nobody else may ever read them. */
   give(carrier: Carrier): void {
-    if (carrier instanceof Copier) {
-      carrier.discard();
-      if (this.#copiers.length < MAX_SPARE_BUFFERS) this.#copiers.push(carrier);
-    } else if (carrier instanceof Pipe && carrier.held === 0) {
-      this.#pipes.push(carrier);
-    } else if (carrier instanceof Pipe) {
+    if (!(carrier instanceof Pipe)) return;
+    if (carrier.held === 0) this.#pipes.push(carrier);
+    else {
       this.#descriptors.close(carrier.read);
       this.#descriptors.close(carrier.write);
       this.#open--;

@@ -81,6 +81,7 @@ export const K = {
   IPPROTO_IPV6: 41,
   IPV6_V6ONLY: 26,
   MSG_PEEK: 0x2,
+  MSG_TRUNC: 0x20,
   MSG_DONTWAIT: 0x40,
   MSG_NOSIGNAL: 0x4000,
   SHUT_WR: 1,
