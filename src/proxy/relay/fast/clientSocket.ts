@@ -4,7 +4,7 @@ import type { End } from './flow.ts';
 import type { Hub } from './hub.ts';
 import { EAGAIN, EINTR, K } from './syscalls.ts';
 
-/** Reads of what a refused client still sends; one that floods is closed when its time is over. */
+/** Reads of what nobody wants before others have their turn. */
 const MAX_SWALLOWS = 64;
 
 const NOTHING = Buffer.alloc(0);
@@ -72,15 +72,15 @@ export class ClientSocket implements End {
 
   /**
    * Reads what nobody wants: closing with unread bytes would be a reset, which can overtake the answer.
-   * @returns whether nothing more can come
+   * `OVER`: nothing more can come. `MORE`: there may be more now, of which no event will tell.
    */
-  swallow(): boolean {
+  swallow(): 'OVER' | 'NOTHING' | 'MORE' {
     const { calls, scratch } = this.#hub;
     for (let read = 0; read < MAX_SWALLOWS; read++) {
       const count = calls.recv(this.fd, scratch, scratch.length, K.MSG_DONTWAIT);
-      if (count <= 0) return count === 0 || calls.errno() !== EAGAIN;
+      if (count <= 0) return count < 0 && calls.errno() === EAGAIN ? 'NOTHING' : 'OVER';
     }
-    return false;
+    return 'MORE';
   }
 
   close(): void {

@@ -76,6 +76,7 @@ export class Link implements Timed, TunnelOwner {
 
   expired(): void {
     if (this.#stage === 'DIALLING') this.#follow(this.#approach?.expired());
+    else if (this.#stage === 'ASSOCIATED') this.#attend();
     else if (this.#stage === 'LINGERING') this.#close();
     else this.abort();
   }
@@ -196,7 +197,10 @@ export class Link implements Timed, TunnelOwner {
 
   /** Nothing is to come from the client of an association but its end. */
   #attend(): void {
-    if (this.#client.ended || this.#client.swallow()) this.abort();
+    const left = this.#client.ended ? 'OVER' : this.#client.swallow();
+    if (left === 'OVER') this.abort();
+    // The end may lie behind it.
+    else if (left === 'MORE') this.#hub.timers.set(this, this.#hub.now);
   }
 
   /** What became of the attempt so far. The main thread knows what else there is to try. */
@@ -237,7 +241,8 @@ export class Link implements Timed, TunnelOwner {
   }
 
   #linger(): void {
-    if (this.#client.swallow()) this.#close();
+    // Who floods is closed when the time is over.
+    if (this.#client.swallow() === 'OVER') this.#close();
   }
 
   #close(): void {
