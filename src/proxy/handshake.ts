@@ -3,6 +3,7 @@ import type { Denial } from '../keyRules.ts';
 import type { AuthenticatedKey } from '../metering/session.ts';
 import type { ProxyProtocol } from '../openConnection.ts';
 import type { Answers, Refusal } from './answers.ts';
+import { isUnjudged } from './judging.ts';
 import { Negotiation } from './negotiation.ts';
 import { AUTHENTICATED, NOT_AUTHENTICATED, type Decoder, type Request } from './socks5.ts';
 
@@ -48,6 +49,7 @@ export function refusalOf({ refusal: code, message, retryAfterSeconds }: Refused
 
 /** Who decides about credentials, and keeps the reasons of refusals. */
 export interface Gate {
+  /** Neither throws nor rejects: `isUnjudged` when nobody could tell. */
   authenticate(username: string): Authentication | Promise<Authentication>;
   /**
    * @param keyId absent when the refusal cannot be attributed to a key
@@ -72,7 +74,7 @@ export interface Negotiated {
  */
 export async function handshake(channel: Channel, gate: Gate): Promise<Negotiated | undefined> {
   const negotiation = new Negotiation();
-  let key: AuthenticatedKey | undefined;
+  let identity: Authentication | undefined;
   for (;;) {
     const move = await channel.receive(negotiation.read);
     if (move === undefined) return undefined;
@@ -86,39 +88,23 @@ export async function handshake(channel: Channel, gate: Gate): Promise<Negotiate
     if (move.kind === 'SEND') {
       channel.send(move.answer);
     } else if (move.kind === 'LOGIN') {
-      key = await login(channel, gate, move.username, () => NOT_AUTHENTICATED);
-      if (key === undefined) return undefined;
+      identity = await gate.authenticate(move.username);
+      // RFC 1929 has no word for a key of which nobody can tell: its request is refused with the reason.
+      if ('refusal' in identity && !isUnjudged(identity)) return refuse(channel, gate, identity, NOT_AUTHENTICATED);
       channel.send(AUTHENTICATED);
     } else if (move.kind === 'LOGIN_AND_CONNECT') {
-      key = await login(channel, gate, move.username, (refusal) => answers.refused(refusal));
-      return key && { key, request: move.request, protocol: 'HTTP', answers };
-    } else if (key !== undefined) {
-      const negotiated = { key, request: move.request, protocol: 'SOCKS5', answers } as const;
+      identity = await gate.authenticate(move.username);
+      if ('refusal' in identity) return refuse(channel, gate, identity, answers.refused(refusalOf(identity)));
+      return { key: identity.key, request: move.request, protocol: 'HTTP', answers };
+    } else if (identity !== undefined) {
+      if ('refusal' in identity) return refuse(channel, gate, identity, answers.refused(refusalOf(identity)));
+      const negotiated = { key: identity.key, request: move.request, protocol: 'SOCKS5', answers } as const;
       return move.kind === 'ASSOCIATE' ? { ...negotiated, associates: true } : negotiated;
     }
   }
 }
 
-/**
- * @param encode how the client is told that it is refused
- * @returns undefined when it is; the client has its answer then
- */
-async function login(
-  channel: Channel,
-  gate: Gate,
-  username: string,
-  encode: (refusal: Refusal) => Uint8Array,
-): Promise<AuthenticatedKey | undefined> {
-  let answer: Authentication;
-  try {
-    const decision = gate.authenticate(username);
-    answer = decision instanceof Promise ? await decision : decision;
-  } catch (error) {
-    channel.finish(encode({ code: 'SERVICE_UNAVAILABLE' }));
-    throw error;
-  }
-  if ('key' in answer) return answer.key;
-  gate.refused(answer.refusal, answer.keyId, answer.message);
-  channel.finish(encode(refusalOf(answer)));
-  return undefined;
+function refuse(channel: Channel, gate: Gate, refused: Refused, answer: Uint8Array): undefined {
+  gate.refused(refused.refusal, refused.keyId, refused.message);
+  channel.finish(answer);
 }

@@ -40,7 +40,7 @@ export interface Member extends RefusedClient {
 
 /** Who decides, whatever carries the bytes: what every frontend needs of the proxy. */
 export interface House {
-  /** At once when the key is known already. */
+  /** At once when the key is known already. Neither throws nor rejects: `isUnjudged` when nobody could tell. */
   readonly authenticate: (
     username: string,
     clientAddress: string,

@@ -8,7 +8,8 @@ import { refusalOf, type Authentication, type Refused } from './handshake.ts';
 import type { Setback } from './exits/exit.ts';
 import type { Departure, JourneyFailure } from './exits/journey.ts';
 import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
-import { verdictOf, type Refusal, type Verdict } from './answers.ts';
+import { verdictOf, type Verdict } from './answers.ts';
+import { isUnjudged } from './judging.ts';
 import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
 import { giveBack, unaccepted } from './remoteCells.ts';
 import { RemoteJourney } from './remoteJourney.ts';
@@ -50,6 +51,8 @@ export class RemoteConnection implements Member, SessionHandlers {
   #association: Association | undefined;
   #cut: RefusalCode | undefined;
   #denial: Denial | undefined;
+  /** Its login was accepted, though nobody could tell whose key it is: its request is refused. */
+  #unjudged: Refused | undefined;
   #gone = false;
 
   constructor(remote: Remote, { id, product, clientAddress }: Visitor) {
@@ -66,11 +69,15 @@ export class RemoteConnection implements Member, SessionHandlers {
   /** The worker asks whether the username is good. */
   authenticate(username: string): void {
     this.#judge(username, (answer) => {
-      if (answer !== undefined && 'key' in answer) {
+      if ('key' in answer) {
         // Nobody watches the key of a client who was denied, or was one too many.
         return this.#remote.order(['AUTHENTICATED', this.#id, this.#denial === undefined]);
       }
-      if (answer !== undefined) this.#refused(answer.refusal, answer.keyId, answer.message);
+      if (isUnjudged(answer)) {
+        this.#unjudged = answer;
+        return this.#remote.order(['AUTHENTICATED', this.#id, false]);
+      }
+      this.#refused(answer.refusal, answer.keyId, answer.message);
       this.#remote.order(['DENIED', this.#id]);
     });
   }
@@ -147,20 +154,19 @@ export class RemoteConnection implements Member, SessionHandlers {
     this.#remote.order(['ABORT', this.#id]);
   }
 
-  /** The worker has told the client that the key is good, which it is no more. */
-  #disappoint(answer: Refused | undefined): void {
+  /** The client may have been told that the key is good, which it is no more, or nobody can tell. */
+  #disappoint(answer: Refused): void {
     this.#remote.order(['FORGET']);
-    if (answer !== undefined) this.#refused(answer.refusal, answer.keyId, answer.message);
-    const refusal: Refusal = answer === undefined ? { code: 'SERVICE_UNAVAILABLE' } : refusalOf(answer);
-    this.#refuse({ refusal });
+    this.#refused(answer.refusal, answer.keyId, answer.message);
+    this.#refuse({ refusal: refusalOf(answer) });
   }
 
-  /** @param decided hears of nothing when the authentication failed, and is not called once the client has gone */
-  #judge(username: string, decided: (answer: Authentication | undefined) => void): void {
+  /** @param decided is not called once the client has gone */
+  #judge(username: string, decided: (answer: Authentication) => void): void {
     judgeUsername(this.#remote.house, this, username, (answer, flags) => {
       if (this.#gone) return;
       this.#flags = flags;
-      if (answer !== undefined && 'key' in answer) this.#admit(answer);
+      if ('key' in answer) this.#admit(answer);
       decided(answer);
     });
   }
@@ -177,8 +183,9 @@ export class RemoteConnection implements Member, SessionHandlers {
   #known(username: string, serve: (key: AuthenticatedKey) => Promise<void>): void {
     const begin = (key: AuthenticatedKey): void => void serve(key).catch((error: unknown) => this.#fail(error));
     if (this.key !== undefined) return begin(this.key);
+    if (this.#unjudged !== undefined) return this.#disappoint(this.#unjudged);
     this.#judge(username, (answer) => {
-      if (answer !== undefined && 'key' in answer) begin(answer.key);
+      if ('key' in answer) begin(answer.key);
       else this.#disappoint(answer);
     });
   }

@@ -21,6 +21,7 @@ import {
   type ProxyProduct,
   type RefusedClient,
 } from './house.ts';
+import { judgeInTime } from './judging.ts';
 import { KeyMembers } from './keyMembers.ts';
 import { KeyWatches, UNWATCHED, type Verdicts, type WatchKey } from './keyWatches.ts';
 import { BELIEVED_MS } from './relay/fast/goodNames.ts';
@@ -145,7 +146,7 @@ class ProxyServer implements Proxy {
       onError: (error) => options.log.error({ err: error }, 'checking an exit failed'),
     });
     this.#house = {
-      authenticate: options.authenticate,
+      authenticate: judgeInTime(options.authenticate, options.log),
       openSession: options.openSession,
       forwardUntil: options.forwardUntil ?? WITHOUT_END,
       fence: options.fence,

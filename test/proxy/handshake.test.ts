@@ -78,8 +78,8 @@ describe('authentication', () => {
       },
     });
     using client = new RawClient(proxy.port);
-    client.send(GREETING, login());
-    expect([...(await client.rest())]).toEqual([5, 2, 1, 1]);
+    client.send(GREETING, login(), request(80));
+    expect([...(await client.rest())].slice(0, 6)).toEqual([5, 2, 1, 0, 5, 1]);
     fail = false;
     using next = new RawClient(proxy.port);
     next.send(GREETING, login());
