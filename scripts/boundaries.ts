@@ -108,7 +108,7 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Runs in threads of its own; the main thread takes its messages, its listeners and what a crash leaves behind.
   fastRelay: {
     path: 'src/proxy/relay/fast/',
-    may: ['negotiation', 'answers', 'socks5', 'username', 'upstreams', 'dialFailure', 'addresses'],
+    may: ['negotiation', 'answers', 'socks5', 'username', 'upstreams', 'dialFailure', 'addresses', 'clock'],
     types: ['proxy', 'session', 'errors'],
     packages: ['node:*', 'koffi'],
   },
@@ -133,9 +133,10 @@ const MODULES: Readonly<Record<string, Module>> = {
   username: leaf('src/proxy/username.ts'),
   socks5: leaf('src/proxy/socks5.ts', ['node:net'], ['addresses']),
   exitConfig: leaf('src/proxy/exits/config.ts', ['node:net'], ['addresses']),
+  clock: leaf('src/metering/clock.ts'),
   metering: {
     path: 'src/metering/',
-    may: ['session', 'ledger', 'database', 'errors', 'events', 'log', 'units'],
+    may: ['clock', 'session', 'ledger', 'database', 'errors', 'events', 'log', 'units'],
     packages: [],
   },
   session: leaf('src/metering/session.ts', [], ['errors', 'units']),
