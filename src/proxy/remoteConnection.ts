@@ -10,7 +10,7 @@ import type { Departure, JourneyFailure } from './exits/journey.ts';
 import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
 import { verdictOf, type Verdict } from './answers.ts';
 import { isUnjudged } from './judging.ts';
-import type { Order, RemoteAttempt } from './relay/fast/messages.ts';
+import type { Order } from './relay/fast/messages.ts';
 import { giveBack, unaccepted } from './remoteCells.ts';
 import { RemoteJourney } from './remoteJourney.ts';
 import { judgeUsername } from './remoteJudge.ts';
@@ -62,23 +62,19 @@ export class RemoteConnection implements Member, SessionHandlers {
     this.clientAddress = clientAddress;
   }
 
-  get authenticated(): boolean {
-    return this.key !== undefined;
-  }
-
   /** The worker asks whether the username is good. */
   authenticate(username: string): void {
     this.#judge(username, (answer) => {
       if ('key' in answer) {
         // Nobody watches the key of a client who was denied, or was one too many.
-        return this.#remote.order(['AUTHENTICATED', this.#id, this.#denial === undefined]);
-      }
-      if (isUnjudged(answer)) {
+        this.#remote.order(['AUTHENTICATED', this.#id, this.#denial === undefined]);
+      } else if (isUnjudged(answer)) {
         this.#unjudged = answer;
-        return this.#remote.order(['AUTHENTICATED', this.#id, false]);
+        this.#remote.order(['AUTHENTICATED', this.#id, false]);
+      } else {
+        this.#refused(answer.refusal, answer.keyId, answer.message);
+        this.#remote.order(['DENIED', this.#id]);
       }
-      this.#refused(answer.refusal, answer.keyId, answer.message);
-      this.#remote.order(['DENIED', this.#id]);
     });
   }
 
@@ -216,15 +212,11 @@ export class RemoteConnection implements Member, SessionHandlers {
     const traveller = { accountId, keyId, session: this.#flags?.session };
     const journey = house.journey(this.product, { traveller, addresses, port, timeoutMs: CONNECT_TIMEOUT_MS });
     this.#journey = new RemoteJourney(journey, house.resolveUpstream, {
-      dial: (attempt) => this.#dial(session, attempt),
+      dial: (attempt) => this.#remote.order(['DIAL', this.#id, this.#remote.slabOf(session), session.slot, attempt]),
       stranded: (failure) => this.#stranded(failure, keyId),
       failed: (error) => this.#fail(error),
     });
     this.#journey.next();
-  }
-
-  #dial(session: MeterSession, attempt: RemoteAttempt): void {
-    this.#remote.order(['DIAL', this.#id, this.#remote.slabOf(session), session.slot, attempt]);
   }
 
   #stranded(failure: JourneyFailure, keyId: bigint): void {

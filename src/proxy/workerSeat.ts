@@ -191,7 +191,7 @@ export class WorkerSeat implements Remote {
     const connection = this.#connections.get(id);
     if (connection === undefined) return 0;
     this.#connections.delete(id);
-    if (connection.authenticated) this.#authenticated--;
+    if (connection.key !== undefined) this.#authenticated--;
     const lost = connection.closed();
     this.#over++;
     this.#options.changed();
