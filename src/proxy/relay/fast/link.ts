@@ -75,10 +75,9 @@ export class Link implements Timed, TunnelOwner {
   }
 
   expired(): void {
-    if (this.#stage === 'DIALLING') this.#follow(this.#approach?.expired());
-    else if (this.#stage === 'ASSOCIATED') this.#attend();
-    else if (this.#stage === 'LINGERING') this.#close();
-    else this.abort();
+    if (this.#stage === 'DIALLING') return this.#follow(this.#approach?.expired());
+    if (this.#stage === 'ASSOCIATED') return this.#attend();
+    return this.#stage === 'LINGERING' ? this.#close() : this.abort();
   }
 
   /** The main thread has found the key bad. */
@@ -198,9 +197,9 @@ export class Link implements Timed, TunnelOwner {
   /** Nothing is to come from the client of an association but its end. */
   #attend(): void {
     const left = this.#client.ended ? 'OVER' : this.#client.swallow();
-    if (left === 'OVER') this.abort();
     // The end may lie behind it.
-    else if (left === 'MORE') this.#hub.timers.set(this, this.#hub.now);
+    if (left === 'MORE') this.#hub.timers.set(this, this.#hub.now);
+    else if (left === 'OVER') this.abort();
   }
 
   /** What became of the attempt so far. The main thread knows what else there is to try. */
