@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chown, mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
@@ -30,6 +30,8 @@ export interface OwnPostgresServer extends PostgresServer {
   kill(): Promise<void>;
   /** Starts it again, on the same port. */
   start(): Promise<void>;
+  /** Stops all its processes where they are: nothing is refused, nothing answered, until it is disposed of. Linux. */
+  freeze(): Disposable;
 }
 
 /**
@@ -86,6 +88,7 @@ export async function ownPostgres(): Promise<OwnPostgresServer | undefined> {
     createDatabase: () => createDatabase(url, []),
     kill: () => server.stop('SIGQUIT'),
     start: () => server.start(),
+    freeze: () => server.freeze(),
     [Symbol.asyncDispose]: async () => {
       await server.stop('SIGQUIT');
       await rm(folder, { recursive: true, force: true });
@@ -128,6 +131,7 @@ interface Daemon {
 interface RunningDaemon {
   readonly port: number;
   start(): Promise<void>;
+  freeze(): Disposable;
   stop(signal: NodeJS.Signals): Promise<void>;
 }
 
@@ -143,6 +147,7 @@ async function firstStart(daemonOn: (port: number) => Daemon): Promise<RunningDa
         start: async () => {
           child = await startDaemon(daemon);
         },
+        freeze: () => freezeDaemon(child),
         stop: (signal) => stopDaemon(child, signal),
       };
     } catch (error) {
@@ -179,6 +184,18 @@ async function stopDaemon(child: ChildProcess, signal: NodeJS.Signals): Promise<
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   child.kill(signal);
   await gone;
+}
+
+/** The parent first, so that it has no more children afterwards. */
+function freezeDaemon({ pid = 0 }: ChildProcess): Disposable {
+  process.kill(pid, 'SIGSTOP');
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+  for (const child of children) process.kill(child, 'SIGSTOP');
+  return {
+    [Symbol.dispose]() {
+      for (const each of [...children, pid]) process.kill(each, 'SIGCONT');
+    },
+  };
 }
 
 async function freePort(): Promise<number> {
