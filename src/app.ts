@@ -5,6 +5,7 @@ import { dataPlane, joinFleet } from './dataPlane.ts';
 import { createLogger, type Logger } from './log.ts';
 import type { Metering } from './metering/metering.ts';
 import { openServices } from './openServices.ts';
+import type { Drained } from './proxy/server.ts';
 import { firstAccount, type FirstAccount } from './resolvers/accounts/firstAccount.ts';
 import { createKeyActivity } from './resolvers/apiKeys/keyActivity.ts';
 import { createAuthenticator } from './resolvers/auth/authenticate.ts';
@@ -75,7 +76,8 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   parts.httpPort = http.port;
   parts.wakeMail = startMail(config, services, teardown);
   // Stopped before HTTP, so that subscribers still hear of the last bytes.
-  teardown.add('metering', () => settleAll(metering, log));
+  let drained: Drained | undefined;
+  teardown.add('metering', () => settleAll(metering, drained, log));
   await metering.start();
   const roster = createRoster(services, proxy.exits);
   parts.roster = roster;
@@ -83,7 +85,9 @@ async function compose(config: Config, log: Logger, teardown: Teardown, print: (
   // Before the first connection: what is somebody's own is nobody else's for a moment either.
   await roster.start();
   const socks = await proxy.listen();
-  teardown.add('proxy', () => proxy.drain(TUNNEL_DRAIN_MS));
+  teardown.add('proxy', async () => {
+    drained = await proxy.drain(TUNNEL_DRAIN_MS);
+  });
   teardown.add('readiness', () => api.drain());
   own.push(...[http, socks.SHARED, socks.DEDICATED].map(({ address, port }) => ({ address, port })));
 
@@ -103,9 +107,10 @@ function announce(account: FirstAccount | undefined, addresses: Addresses, print
   print(readyLine(addresses));
 }
 
-async function settleAll(metering: Metering, log: Logger): Promise<void> {
+async function settleAll(metering: Metering, drained: Drained | undefined, log: Logger): Promise<void> {
   const { unsettledBytes } = await metering.drain(SETTLE_DRAIN_MS);
-  if (unsettledBytes > 0) log.error({ unsettledBytes }, 'these bytes could not be settled');
+  if (unsettledBytes > 0) log.error({ unsettledBytes, ...drained }, 'these bytes could not be settled');
+  else log.info({ ...drained }, 'everything is settled');
 }
 
 async function stop(teardown: Teardown, log: Logger): Promise<void> {

@@ -58,7 +58,8 @@ export class FastFrontend implements Frontend {
     return { SHARED: shared, DEDICATED: dedicated };
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  async drain(timeoutMs: number): Promise<number> {
+    let cut = 0;
     // Refuses clients from now on. Closing waits for the workers: the number may be another file's at once.
     for (const { fd } of this.#sockets) this.#calls.shutdown(fd, K.SHUT_RDWR);
     for (const seat of this.#seats) seat.drain();
@@ -68,7 +69,10 @@ export class FastFrontend implements Frontend {
           if (this.#ended) resolve();
         };
       });
-      const deadline = setTimeout(() => this.#seats.forEach((seat) => seat.abortAll()), timeoutMs);
+      const deadline = setTimeout(() => {
+        cut = this.counts.tunnels;
+        for (const seat of this.#seats) seat.abortAll();
+      }, timeoutMs);
       const limit = setTimeout(() => this.#seats.forEach((seat) => seat.terminate()), timeoutMs + ABORT_LIMIT_MS);
       await over;
       clearTimeout(deadline);
@@ -78,6 +82,7 @@ export class FastFrontend implements Frontend {
     for (const seat of this.#seats) seat.close();
     this.#sockets = [];
     this.#seats = [];
+    return cut;
   }
 
   forget(): void {

@@ -106,8 +106,9 @@ export interface Frontend {
   /**
    * Stops accepting, ends what is no tunnel yet, lets the tunnels end by themselves for `timeoutMs`,
    * then cuts them. Afterwards nothing is left.
+   * @returns tunnels that were cut
    */
-  drain(timeoutMs: number): Promise<void>;
+  drain(timeoutMs: number): Promise<number>;
   /** A key has stopped working: what was found good before is judged again. */
   forget(): void;
   readonly counts: FrontendCounts;

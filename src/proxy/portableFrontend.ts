@@ -65,17 +65,20 @@ export class PortableFrontend implements Frontend {
     }
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  async drain(timeoutMs: number): Promise<number> {
     this.#draining = true;
     this.#pauseListeners();
     for (const connection of this.#registry.withoutTunnel()) connection.abort();
-    if (this.#registry.size === 0) return;
+    if (this.#registry.size === 0) return 0;
+    let cut = 0;
     const empty = new Promise<void>((resolve) => (this.#onEmpty = resolve));
     const deadline = setTimeout(() => {
+      cut = this.#registry.tunnels;
       for (const connection of this.#registry.everything()) connection.abort();
     }, timeoutMs);
     await empty;
     clearTimeout(deadline);
+    return cut;
   }
 
   forget(): void {

@@ -83,6 +83,12 @@ export interface ProxyStats extends FrontendCounts {
   readonly refusals: ReadonlyMap<RefusalCode, number>;
 }
 
+/** What became of the tunnels that were open when a drain began. */
+export interface Drained {
+  readonly tunnelsEnded: number;
+  readonly tunnelsCut: number;
+}
+
 export interface Proxy {
   /** @throws Error when a port cannot be bound; none is left open then */
   listen(): Promise<Readonly<Record<ProxyProduct, AddressInfo>>>;
@@ -92,7 +98,7 @@ export interface Proxy {
    * Stops accepting, lets the tunnels end by themselves for `timeoutMs`, then cuts them.
    * Afterwards every session is closed and nothing holds the process.
    */
-  drain(timeoutMs: number): Promise<void>;
+  drain(timeoutMs: number): Promise<Drained>;
   readonly stats: ProxyStats;
   readonly connections: LocalConnections;
   /** To see, drain and assign exits. */
@@ -202,10 +208,12 @@ class ProxyServer implements Proxy {
     return members.length;
   }
 
-  async drain(timeoutMs: number): Promise<void> {
+  async drain(timeoutMs: number): Promise<Drained> {
     this.#checks.close();
-    await this.#frontend?.drain(timeoutMs);
+    const { tunnels } = this.stats;
+    const tunnelsCut = (await this.#frontend?.drain(timeoutMs)) ?? 0;
     this.#watches.close();
+    return { tunnelsEnded: Math.max(0, tunnels - tunnelsCut), tunnelsCut };
   }
 
   get connections(): LocalConnections {

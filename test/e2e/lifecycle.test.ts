@@ -33,6 +33,8 @@ test('SIGTERM under traffic settles every meter, tells subscribers, gives all cr
   const exit = server.stop();
   for (const stream of streams) stream.socket.resume();
   expect(await exit).toEqual({ code: 0, signal: null });
+  const [settled] = server.logs.split('\n').filter((line) => line.includes('everything is settled'));
+  expect(JSON.parse(settled ?? '{}')).toMatchObject({ tunnelsEnded: 0, tunnelsCut: 5 });
   const told = live.totals().credits;
   await live[Symbol.asyncDispose]();
   await server.start();

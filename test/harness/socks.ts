@@ -97,7 +97,7 @@ export async function startProxy(options: TestProxyOptions = {}): Promise<TestPr
     refusals,
     messages,
     refused,
-    [Symbol.asyncDispose]: () => proxy.drain(0),
+    [Symbol.asyncDispose]: async () => void (await proxy.drain(0)),
   };
 }
 

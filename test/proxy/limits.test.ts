@@ -58,7 +58,7 @@ test('draining lets tunnels end by themselves, refuses new ones and cuts what is
   ending.socket.end();
   await ending.over;
   await until(() => proxy.proxy.stats.tunnels === 1, 'the first has ended');
-  await drained;
+  expect(await drained).toEqual({ tunnelsEnded: 1, tunnelsCut: 1 });
   await lasting.over;
   expect(proxy.proxy.stats.connections).toBe(0);
   expect(proxy.meter.sessions.every((session) => session.closed)).toBe(true);
