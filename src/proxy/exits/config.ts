@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-import { normalAddress } from '../../addresses.ts';
+import { cidrText, normalAddress, parseCidr, UNSPECIFIED } from '../../addresses.ts';
 
 /** How to log in to an upstream proxy. */
 export interface UpstreamLogin {
@@ -64,7 +64,9 @@ function parseExit(entry: string): ExitSpec | string {
   if (entry.startsWith('bind:')) {
     const address = normalAddress(entry.slice('bind:'.length).replace(/^\[(.*)\]$/, '$1'));
     if (address === undefined) return 'must be `bind:` and an IPv4 or IPv6 address of this machine';
-    return { kind: 'BIND', label: `bind:${address}`, address };
+    if (UNSPECIFIED.has(address))
+      return 'must name one address of this machine behind `bind:`; use `direct` for any of them';
+    return { kind: 'BIND', label: `bind:${cidrText(parseCidr(address))}`, address };
   }
   const [, scheme, userinfo, authority = ''] = UPSTREAM.exec(entry) ?? [];
   if (scheme === undefined) {

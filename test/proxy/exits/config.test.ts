@@ -11,8 +11,8 @@ test('every kind of exit is read, and named without its password', () => {
     exits: [
       { kind: 'DIRECT', label: 'direct' },
       { kind: 'BIND', label: 'bind:203.0.113.5', address: '203.0.113.5' },
-      { kind: 'BIND', label: 'bind:2001:db8:0:0:0:0:0:1', address: '2001:db8:0:0:0:0:0:1' },
-      { kind: 'BIND', label: 'bind:2001:db8:0:0:0:0:0:2', address: '2001:db8:0:0:0:0:0:2' },
+      { kind: 'BIND', label: 'bind:2001:db8::1', address: '2001:db8:0:0:0:0:0:1' },
+      { kind: 'BIND', label: 'bind:2001:db8::2', address: '2001:db8:0:0:0:0:0:2' },
       {
         kind: 'SOCKS5',
         label: 'socks5://user@proxy.example:1080',
@@ -38,6 +38,15 @@ test('every kind of exit is read, and named without its password', () => {
     ],
   });
 });
+
+test.each(['0.0.0.0', '::', '[::]', '0:0:0:0:0:0:0:0', '::ffff:0.0.0.0'])(
+  'bind:%s is no address to leave from',
+  (address) => {
+    expect(parseExits(`bind:${address}`)).toEqual({
+      faults: ['entry 1 must name one address of this machine behind `bind:`; use `direct` for any of them'],
+    });
+  },
+);
 
 const CANARY = 'password-canary';
 
