@@ -95,7 +95,7 @@ builder.mutationFields((t) => ({
   drainExit: t.withAuth({ admin: true }).field({
     type: DrainExitSuccess,
     description:
-      'Operator: lets an exit take no new connections, or take them again; those through it go on. Kept for configured exits too.',
+      'Operator: lets an exit take no new connections, or take them again; those through it go on. Kept for configured exits too. When it was the last of its product for everybody, users without exits of their own are refused (EXIT_UNAVAILABLE) until there is one again; the log warns.',
     args: { input: t.arg({ type: DrainExitInput, required: true, description: 'Which, and what to do.' }) },
     errors: failures(NotFoundError),
     resolve: (_root, { input: { id, drained } }, ctx) => drainExit(ctx, exitName(id), drained),

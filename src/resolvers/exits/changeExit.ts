@@ -37,9 +37,9 @@ export async function changeExit(
   exit: ExitPlace,
   work: (tx: Sql) => Promise<ExitAct | undefined>,
 ): Promise<ExitState | undefined> {
-  await transaction(ctx, async (tx, publish) => {
+  const acted = await transaction(ctx, async (tx, publish) => {
     const act = await work(tx);
-    if (act === undefined) return;
+    if (act === undefined) return false;
     await exitsHaveChanged(tx, publish);
     const { action, detail } = act;
     const { product, label, name } = exit;
@@ -48,6 +48,7 @@ export async function changeExit(
       action,
       detail: { exit: name, product, label, ...detail },
     });
+    return true;
   });
   try {
     await ctx.exits.refresh();
@@ -55,7 +56,16 @@ export async function changeExit(
     ctx.log.warn({ err: error, exit: exit.label }, 'an exit was changed, and the exits could not be read again yet');
     return undefined;
   }
+  if (acted) warnIfNoneLeft(ctx, exit);
   return findByName(ctx, exit.name);
+}
+
+/** Customers without exits of their own are refused until there is one: trying again does not help them. */
+function warnIfNoneLeft({ exits, log }: ViewerContext, { product, label }: ExitPlace): void {
+  const isForEverybody = (exit: ExitState): boolean =>
+    exit.product === product && !exit.drained && exit.accountIds.length === 0;
+  if (!exits.list().some(isForEverybody))
+    log.warn({ product, exit: label }, 'the product has no exit left that is for everybody and not drained');
 }
 
 /** To be called before the rows of exits are read or written, and after those of users. */

@@ -1,7 +1,10 @@
+import { Writable } from 'node:stream';
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import type { ViewerContext } from '../../../src/context.ts';
 import { sql } from '../../../src/database/sql.ts';
+import { createLogger } from '../../../src/log.ts';
 import { MAX_EXITS } from '../../../src/proxy/exits/config.ts';
 import { addExit } from '../../../src/resolvers/exits/addExit.ts';
 import { assignExit } from '../../../src/resolvers/exits/assignExit.ts';
@@ -192,6 +195,23 @@ describe.each(['CONFIGURED', 'ADDED'] as const)('an exit that is %s', (origin) =
     await expect(removeExit(operator, name)).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(drainExit(operator, name, true)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
+});
+
+test('the log warns when a product has no exit left for everybody', async () => {
+  const lines: string[] = [];
+  const sink = new Writable({ write: (chunk, _encoding, done) => (lines.push(String(chunk)), done()) });
+  const watched: ViewerContext = { ...operator, log: createLogger('warn', sink) };
+  const { user } = await makeAccount(services);
+  const { exit } = await add('bind:127.0.0.9');
+  await drainExit(watched, direct(), true);
+  expect(lines).toEqual([]);
+  await drainExit(watched, exit.name, true);
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ product: 'DEDICATED', exit: 'bind:127.0.0.9' });
+  await drainExit(watched, exit.name, false);
+  expect(lines).toHaveLength(1);
+  await assignExit(watched, exit.name, [user.id]);
+  expect(lines).toHaveLength(2);
 });
 
 test('an exit that is added for somebody was never anybody else’s', async () => {
