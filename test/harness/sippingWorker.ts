@@ -9,6 +9,5 @@ const SIP_BYTES = 16;
 
 if (parentPort === null) throw new Error('this file runs in a worker thread');
 const calls = loadSyscalls();
-const recv: typeof calls.recv = (fd, buffer, bytes, flags) =>
-  calls.recv(fd, buffer, Math.min(bytes, SIP_BYTES), flags);
+const recv: typeof calls.recv = (fd, buffer, bytes, flags) => calls.recv(fd, buffer, Math.min(bytes, SIP_BYTES), flags);
 new Loop({ ...calls, recv }, parentPort, workerData as WorkerStart).run();
