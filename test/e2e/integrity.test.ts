@@ -45,7 +45,7 @@ test(
     });
     expect(faults).toEqual([]);
     await untilSettled();
-    expect(target.sockets.size).toBe(0);
+    await expect.poll(() => target.sockets.size, PATIENCE).toBe(0);
     expect(await billed(customer)).toEqual({ SHARED: sum(visits, 'SHARED'), DEDICATED: sum(visits, 'DEDICATED') });
     expect(await ledgerCheck(server)).toEqual({ drift: '0', violations: [] });
   },

@@ -123,8 +123,8 @@ async function exchange(client: RawClient, planned: Visit, rest: Buffer, ahead: 
 /** The target of every connection. @throws when anything is not as planned */
 export async function serve(side: RawSocket, visits: readonly Visit[]): Promise<void> {
   const number = await side.take(NUMBER_BYTES).catch(() => undefined);
-  // Whoever resets before that has sent nothing.
-  if (number === undefined) return;
+  // Whoever resets before that has sent nothing; given up while it was dialled, this connection ends without a reset.
+  if (number === undefined) return void side.socket.destroy();
   const planned = visits[number.readUInt32BE()];
   if (planned === undefined) throw new Error(`no connection ${number.toString('hex')}`);
   const { plan, arrived, complete } = planned;
