@@ -7,7 +7,10 @@ const require = createRequire(import.meta.url);
 /** Of the fast relay alone. */
 const FAST = 'test/proxy/fast/**';
 /** Of the portable relay alone, or of parts that no relay takes part in. */
-const NOT_FAST = ['keepAlive', 'socks5', 'keyWatches', 'udp/datagram'].map((name) => `test/proxy/${name}.test.ts`);
+const NOT_FAST = [
+  ...['keepAlive', 'socks5', 'keyWatches', 'httpConnect', 'dialFailure', 'udp/datagram'],
+  ...['exits/config', 'exits/health', 'exits/handshakes', 'exits/negotiate'],
+].map((name) => `test/proxy/${name}.test.ts`);
 
 /**
  * Of whole servers, which take the fast relay where they can, those about bytes, clients and numbers of connections: once
