@@ -183,6 +183,14 @@ export class RawSocket implements Disposable {
     return all.subarray(0, length);
   }
 
+  /** What was received and not taken, however much that is. */
+  takeReceived(): Buffer {
+    const received = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    this.#length = 0;
+    return received;
+  }
+
   /** Counts what comes, without keeping it. */
   count(): void {
     this.#keep = false;
