@@ -2,6 +2,9 @@ import type { ViewerContext } from '../context.ts';
 import { AppError } from '../errors.ts';
 import { apiDenial, ENDED_FOR } from '../keyRules.ts';
 
+/** Longest silence of a stream: below the 5 s of the contract by what a busy server may add. */
+export const HEARTBEAT_MS = 4_000;
+
 /** Events of one subscriber, who pulls them one at a time. */
 export interface LiveStream<Event> {
   /** The next event; waits for it. Undefined once closed. @throws what `close` was given */

@@ -1,8 +1,6 @@
 import type { ConnectionsView, FoundConnections, OpenConnection } from '../../openConnection.ts';
-import type { LiveStream } from '../subscription.ts';
-
-/** Longest silence of a stream: below the 5 s of the contract by what a busy server may add. */
-const HEARTBEAT_MS = 4_000;
+import { Sleep } from '../sleep.ts';
+import { HEARTBEAT_MS, type LiveStream } from '../subscription.ts';
 
 interface Counted {
   readonly at: Date;
@@ -43,13 +41,13 @@ export class ConnectionStream implements LiveStream<ConnectionsEvent> {
   #told: FoundConnections | undefined;
   /** The look that was told last. */
   #looks = 0;
-  #wake: (() => void) | undefined;
+  readonly #sleep = new Sleep();
   #closed = false;
   #failure: Error | undefined;
 
   /** @param follow opens the view; its argument is called after each look */
   constructor(follow: (onLook: () => void) => ConnectionsView) {
-    this.#view = follow(() => this.#wake?.());
+    this.#view = follow(() => this.#sleep.wake());
   }
 
   async next(): Promise<ConnectionsEvent | undefined> {
@@ -61,7 +59,8 @@ export class ConnectionStream implements LiveStream<ConnectionsEvent> {
         const event = this.#tell(latest);
         if (event !== undefined) return event;
       }
-      if (!(await this.#woken(deadline)) && this.#told !== undefined) return this.#heartbeat(this.#told);
+      const woken = await this.#sleep.wait(deadline - performance.now());
+      if (!woken && this.#told !== undefined) return this.#heartbeat(this.#told);
     }
     if (this.#failure !== undefined) throw this.#failure;
     return undefined;
@@ -72,7 +71,7 @@ export class ConnectionStream implements LiveStream<ConnectionsEvent> {
     this.#closed = true;
     this.#failure = failure;
     this.#view.close();
-    this.#wake?.();
+    this.#sleep.wake();
   }
 
   #tell(latest: FoundConnections): ConnectionsEvent | undefined {
@@ -99,20 +98,6 @@ export class ConnectionStream implements LiveStream<ConnectionsEvent> {
 
   #heartbeat({ total, complete }: FoundConnections): ConnectionsHeartbeat {
     return { __typename: 'ConnectionsHeartbeat', at: new Date(), total, complete };
-  }
-
-  /** @returns false at the deadline */
-  #woken(deadline: number): Promise<boolean> {
-    if (this.#closed) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const settle = (woken: boolean): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve(woken);
-      };
-      const timer = setTimeout(settle, Math.max(0, deadline - performance.now()), false);
-      this.#wake = () => settle(true);
-    });
   }
 }
 

@@ -1,10 +1,9 @@
 import type { RefusalCode } from '../../errors.ts';
 import type { CountedRefusals } from '../../events.ts';
 import type { Product } from '../../units.ts';
-import type { LiveStream } from '../subscription.ts';
+import { Sleep } from '../sleep.ts';
+import { HEARTBEAT_MS, type LiveStream } from '../subscription.ts';
 
-/** Longest silence of a stream: below the 5 s of the contract by what a busy server may add. */
-const HEARTBEAT_MS = 4_000;
 /** Least time between two events of one stream: five a second, however many are refused. */
 const SPACING_MS = 200;
 
@@ -37,7 +36,7 @@ export class RefusalStream implements LiveStream<RefusalEvent> {
   readonly #keyId: bigint | null;
   readonly #waiting = new Map<string, RefusalDelta>();
   #stop: () => void = () => {};
-  #wake: (() => void) | undefined;
+  readonly #sleep = new Sleep();
   /** By the clock of `performance`: neither a sum nor, at first, a heartbeat has been handed out. */
   #sentAt = Number.NEGATIVE_INFINITY;
   #greeted = false;
@@ -61,7 +60,7 @@ export class RefusalStream implements LiveStream<RefusalEvent> {
     const sum = (this.#waiting.get(name)?.count ?? 0n) + count;
     const last = { keyId, code, at, message, product, clientAddress };
     this.#waiting.set(name, { __typename: 'RefusalDelta', ...last, count: sum });
-    this.#wake?.();
+    this.#sleep.wake();
   }
 
   /** The first event is a heartbeat, at once: everything refused from then on will be told. One call at a time. */
@@ -72,7 +71,7 @@ export class RefusalStream implements LiveStream<RefusalEvent> {
       const now = performance.now();
       const [first] = this.#waiting;
       const dueAt = first === undefined ? heartbeatAt : this.#sentAt + SPACING_MS;
-      if (dueAt > now) await this.#woken(dueAt - now);
+      if (dueAt > now) await this.#sleep.wait(dueAt - now);
       else if (first === undefined) return { __typename: 'RefusalHeartbeat', at: new Date() };
       else {
         this.#waiting.delete(first[0]);
@@ -90,19 +89,6 @@ export class RefusalStream implements LiveStream<RefusalEvent> {
     this.#failure = failure;
     this.#waiting.clear();
     this.#stop();
-    this.#wake?.();
-  }
-
-  /** Resolves when something is new, after `ms` at the latest. */
-  #woken(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const settle = (): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(settle, ms);
-      this.#wake = settle;
-    });
+    this.#sleep.wake();
   }
 }

@@ -1,11 +1,10 @@
 import { AppError } from '../../errors.ts';
 import type { FeedPage, FeedReader } from '../../events.ts';
+import { Sleep } from '../sleep.ts';
+import { HEARTBEAT_MS } from '../subscription.ts';
 import type { UsageAdjustment, UsageDelta, UsageSnapshot, UsageStreamEvent } from './stream.ts';
 import { take } from './streamEvents.ts';
 import type { Position } from './streamSql.ts';
-
-/** Longest silence of a stream: below the 5 s of the contract by what a busy server may add. */
-export const HEARTBEAT_MS = 4_000;
 
 /** What a stream reads, narrowed to its account and key. */
 export interface StreamSource {
@@ -35,7 +34,7 @@ export class UsageStream {
   #scanned = 0n;
   /** Tells a read that was overtaken by an event from one that was not. */
   #advanced = false;
-  #wake: (() => void) | undefined;
+  readonly #sleep = new Sleep();
   /** A resumed reader hears at once that it is connected, be it by a heartbeat. */
   #patienceMs = 0;
   /** The last event told of a merge: of another account into this one, or of this one into another. */
@@ -99,7 +98,7 @@ export class UsageStream {
     this.#closed = true;
     this.#failure = failure;
     this.#feed.close();
-    this.#wake?.();
+    this.#sleep.wake();
   }
 
   async #next(): Promise<UsageStreamEvent | undefined> {
@@ -172,20 +171,12 @@ export class UsageStream {
 
   #advance(): void {
     this.#advanced = true;
-    this.#wake?.();
+    this.#sleep.wake();
   }
 
   /** @returns false at the deadline */
   async #woken(deadline: number): Promise<boolean> {
     if (this.#advanced || this.#closed) return true;
-    return new Promise((resolve) => {
-      const settle = (woken: boolean): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve(woken);
-      };
-      const timer = setTimeout(settle, Math.max(0, deadline - Date.now()), false);
-      this.#wake = () => settle(true);
-    });
+    return this.#sleep.wait(deadline - Date.now());
   }
 }
