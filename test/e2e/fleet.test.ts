@@ -1,15 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { PRICE_PER_BYTE } from '../../src/units.ts';
 import { balanceOf, ledgerCheck, nano, newCustomer } from '../harness/customer.ts';
 import { endlessStream } from '../harness/endless.ts';
+import { describeFleets, OTHER_INSTANCE_MS, type Fleet } from '../harness/fleet.ts';
 import { startOrigin, type Origin } from '../harness/origin.ts';
 import { curl } from '../harness/proxyClients.ts';
-import { startServer, type TestServer } from '../harness/server.ts';
-import { hasPostgres, hasRedis, postgres, redis, type PostgresServer } from '../harness/services.ts';
+import type { TestServer } from '../harness/server.ts';
 import { openUsageStream } from '../harness/usageStream.ts';
-
-const OTHER_INSTANCE_MS = 2_000;
 
 let origin: Origin;
 beforeAll(async () => {
@@ -17,39 +15,23 @@ beforeAll(async () => {
 });
 afterAll(() => origin[Symbol.asyncDispose]());
 
-describe.skipIf(!hasPostgres() || !hasRedis())('two servers on one PostgreSQL, with Redis', () => fleet(true));
-describe.skipIf(!hasPostgres())('two servers on one PostgreSQL, without Redis', () => fleet(false));
+describeFleets(fleetTests);
 
-function fleet(withRedis: boolean): void {
-  let database: PostgresServer | undefined;
-  let events: Awaited<ReturnType<typeof redis>>;
-  let first: TestServer;
-  let second: TestServer;
-
-  beforeAll(async () => {
-    database = await postgres();
-    events = withRedis ? await redis() : undefined;
-    const env = { DATABASE_URL: await database?.createDatabase(), REDIS_URL: events?.url };
-    // Both boot at once on an empty database: one migrates and makes the first account, once.
-    [first, second] = await Promise.all([startServer({ env }), startServer({ env })]);
-  });
-  afterAll(async () => {
-    await first[Symbol.asyncDispose]();
-    await second[Symbol.asyncDispose]();
-    await events?.[Symbol.asyncDispose]();
-    await database?.[Symbol.asyncDispose]();
-  });
-
+function fleetTests(fleet: Fleet): void {
   test('one of them made the first account', () => {
-    expect([first.welcome, second.welcome].filter((text) => text.includes('API key'))).toHaveLength(1);
+    expect([fleet.first.welcome, fleet.second.welcome].filter((text) => text.includes('API key'))).toHaveLength(1);
   });
 
   test('traffic through both is in the bill, and in a subscription on one of them', async () => {
-    const customer = await newCustomer(first, 10n ** 9n);
-    await using stream = await openUsageStream({ transport: 'websocket', http: first.ready.http, token: customer.key });
+    const customer = await newCustomer(fleet.first, 10n ** 9n);
+    await using stream = await openUsageStream({
+      transport: 'websocket',
+      http: fleet.first.ready.http,
+      token: customer.key,
+    });
     const before = origin.count();
     await Promise.all(
-      [first, second].flatMap(({ ready }) =>
+      [fleet.first, fleet.second].flatMap(({ ready }) =>
         Array.from({ length: 10 }, (_, index) =>
           curl.download(`${customer.key}:x@${ready.socksShared}`, origin.url(`/bytes/${100_000 + index}`)),
         ),
@@ -61,18 +43,19 @@ function fleet(withRedis: boolean): void {
     const credits = (up + down) * PRICE_PER_BYTE.SHARED;
     await stream.until(() => stream.totals().credits >= credits);
     expect(stream.totals()).toEqual({ up, down, credits });
-    for (const server of [first, second]) expect(await balanceOf(server, customer.key)).toBe(10n ** 9n - credits);
-    const rest = await second.rest<{ balance: number }>('GET', '/keys/balance', { credential: customer.key });
+    for (const server of [fleet.first, fleet.second])
+      expect(await balanceOf(server, customer.key)).toBe(10n ** 9n - credits);
+    const rest = await fleet.second.rest<{ balance: number }>('GET', '/keys/balance', { credential: customer.key });
     expect(nano(rest.body.balance)).toBe(10n ** 9n - credits);
   });
 
   test('both pulling on one credit deliver no byte too many, and leave less than the price of one', async () => {
     const bytes = 5_000_011n;
-    const customer = await newCustomer(first, bytes * PRICE_PER_BYTE.SHARED);
+    const customer = await newCustomer(fleet.first, bytes * PRICE_PER_BYTE.SHARED);
     const before = origin.count();
     const streams = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        endlessStream((index % 2 === 0 ? first : second).ready.socksShared, customer.key, origin),
+        endlessStream((index % 2 === 0 ? fleet.first : fleet.second).ready.socksShared, customer.key, origin),
       ),
     );
     await Promise.all(streams.map((stream) => stream.ended));
@@ -81,17 +64,23 @@ function fleet(withRedis: boolean): void {
     const up = origin.count().up - before.up;
     const delivered = streams.reduce((sum, stream) => sum + BigInt(stream.received()), up);
     expect(delivered).toBeLessThanOrEqual(bytes);
-    await expect.poll(() => balanceOf(first, customer.key), { timeout: 5_000 }).toBeLessThan(PRICE_PER_BYTE.SHARED);
-    expect(await ledgerCheck(second)).toEqual({ drift: '0', violations: [] });
+    await expect
+      .poll(() => balanceOf(fleet.first, customer.key), { timeout: 5_000 })
+      .toBeLessThan(PRICE_PER_BYTE.SHARED);
+    expect(await ledgerCheck(fleet.second)).toEqual({ drift: '0', violations: [] });
   });
 
   test('a key revoked on one ends streams, proxied and live, on the other', async () => {
-    const customer = await newCustomer(first, 10n ** 10n);
-    const tunnel = await endlessStream(second.ready.socksShared, customer.key, origin);
-    await using live = await openUsageStream({ transport: 'websocket', http: second.ready.http, token: customer.key });
+    const customer = await newCustomer(fleet.first, 10n ** 10n);
+    const tunnel = await endlessStream(fleet.second.ready.socksShared, customer.key, origin);
+    await using live = await openUsageStream({
+      transport: 'websocket',
+      http: fleet.second.ready.http,
+      token: customer.key,
+    });
     await tunnel.flowing;
     const started = Date.now();
-    await first.graphql(
+    await fleet.first.graphql(
       'mutation ($id: ID!) { revokeApiKey(input: { id: $id }) { __typename } }',
       { id: customer.keyId },
       customer.token,
@@ -99,26 +88,28 @@ function fleet(withRedis: boolean): void {
     await tunnel.ended;
     await expect.poll(() => live.ended(), { timeout: OTHER_INSTANCE_MS }).toBeDefined();
     expect(Date.now() - started).toBeLessThan(OTHER_INSTANCE_MS);
-    const status = async () => (await second.rest('GET', '/usage', { credential: customer.key })).status;
+    const status = async () => (await fleet.second.rest('GET', '/usage', { credential: customer.key })).status;
     await expect.poll(status, { timeout: OTHER_INSTANCE_MS - (Date.now() - started) }).toBe(401);
   });
 
   test('one of them is killed: its leases return, the other goes on, nothing is lost', async () => {
-    const customer = await newCustomer(first, 10n ** 11n);
+    const customer = await newCustomer(fleet.first, 10n ** 11n);
     const streams = await Promise.all(
-      [first, second].map(({ ready }) => endlessStream(ready.socksShared, customer.key, origin)),
+      [fleet.first, fleet.second].map(({ ready }) => endlessStream(ready.socksShared, customer.key, origin)),
     );
     await Promise.all(streams.map((stream) => stream.flowing));
-    await second.kill();
+    await fleet.second.kill();
     const [alive] = streams;
     const received = alive?.received() ?? 0;
     await expect.poll(() => alive?.received(), { timeout: 5_000 }).toBeGreaterThan(received);
     alive?.socket.destroy();
-    const reserved = async () => (await metric(first, 'passerelle_reserved_nanocredits')) ?? -1;
+    const reserved = async () => (await metric(fleet.first, 'passerelle_reserved_nanocredits')) ?? -1;
     await expect.poll(reserved, { timeout: 30_000, interval: 500 }).toBe(0);
-    expect(await ledgerCheck(first)).toEqual({ drift: '0', violations: [] });
-    await second.start();
-    expect(await curl.download(`${customer.key}:x@${second.ready.socksShared}`, origin.url('/bytes/1000'))).toBe(1_000);
+    expect(await ledgerCheck(fleet.first)).toEqual({ drift: '0', violations: [] });
+    await fleet.second.start();
+    expect(await curl.download(`${customer.key}:x@${fleet.second.ready.socksShared}`, origin.url('/bytes/1000'))).toBe(
+      1_000,
+    );
   }, 60_000);
 }
 

@@ -1,17 +1,14 @@
 import { once } from 'node:events';
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { closeConnection, listConnections, openConnectionStream } from '../harness/connectionStream.ts';
 import { newCustomer } from '../harness/customer.ts';
 import { endlessStream } from '../harness/endless.ts';
+import { describeFleets, OTHER_INSTANCE_MS, type Fleet } from '../harness/fleet.ts';
 import { startOrigin, type Origin } from '../harness/origin.ts';
-import { startServer, type TestServer } from '../harness/server.ts';
-import { hasPostgres, hasRedis, postgres, redis, type PostgresServer } from '../harness/services.ts';
 import { connectThrough } from '../harness/tunnel.ts';
 
-/** Within which a server of the fleet obeys another. */
-const OTHER_INSTANCE_MS = 2_000;
 const CREDIT = 10n ** 10n;
 
 let origin: Origin;
@@ -20,63 +17,44 @@ beforeAll(async () => {
 });
 afterAll(() => origin[Symbol.asyncDispose]());
 
-describe.skipIf(!hasPostgres() || !hasRedis())('two servers on one PostgreSQL, with Redis', () => fleet(true));
-describe.skipIf(!hasPostgres())('two servers on one PostgreSQL, without Redis', () => fleet(false));
+describeFleets(fleetTests);
 
-function fleet(withRedis: boolean): void {
-  let database: PostgresServer | undefined;
-  let events: Awaited<ReturnType<typeof redis>>;
-  let first: TestServer;
-  let second: TestServer;
-
-  beforeAll(async () => {
-    database = await postgres();
-    events = withRedis ? await redis() : undefined;
-    const env = { DATABASE_URL: await database?.createDatabase(), REDIS_URL: events?.url };
-    [first, second] = await Promise.all([startServer({ env }), startServer({ env })]);
-  });
-  afterAll(async () => {
-    await first[Symbol.asyncDispose]();
-    await second[Symbol.asyncDispose]();
-    await events?.[Symbol.asyncDispose]();
-    await database?.[Symbol.asyncDispose]();
-  });
-
+function fleetTests(fleet: Fleet): void {
   test('each shows the connections of both, in one order, and closes those of the other', async () => {
-    const customer = await newCustomer(first, CREDIT);
-    const stranger = await newCustomer(second, CREDIT);
+    const customer = await newCustomer(fleet.first, CREDIT);
+    const stranger = await newCustomer(fleet.second, CREDIT);
     const sockets = [];
-    for (const { ready } of [first, second, first, second]) {
+    for (const { ready } of [fleet.first, fleet.second, fleet.first, fleet.second]) {
       sockets.push(await connectThrough(ready.socksShared, customer.key, '127.0.0.1', origin.port));
     }
     const started = Date.now();
-    const seen = await listConnections(first, customer);
+    const seen = await listConnections(fleet.first, customer);
     expect(Date.now() - started).toBeLessThan(OTHER_INSTANCE_MS);
     expect([seen.totalCount, seen.complete]).toEqual([4, true]);
     const ids = seen.edges.map(({ node }) => node.id);
-    expect((await listConnections(second, customer)).edges.map(({ node }) => node.id)).toEqual(ids);
-    expect((await listConnections(second, stranger)).totalCount).toBe(0);
+    expect((await listConnections(fleet.second, customer)).edges.map(({ node }) => node.id)).toEqual(ids);
+    expect((await listConnections(fleet.second, stranger)).totalCount).toBe(0);
     // The second and the fourth are the other server's.
     for (const index of [1, 3]) {
-      expect(await closeConnection(first, stranger, ids[index] ?? '')).toEqual({ code: 'NOT_FOUND' });
+      expect(await closeConnection(fleet.first, stranger, ids[index] ?? '')).toEqual({ code: 'NOT_FOUND' });
       const socket = sockets[index];
       const reset = socket && once(socket, 'error');
       const asked = Date.now();
-      expect(await closeConnection(first, customer, ids[index] ?? '')).toEqual({ id: ids[index] });
+      expect(await closeConnection(fleet.first, customer, ids[index] ?? '')).toEqual({ id: ids[index] });
       expect(await reset).toMatchObject([{ code: 'ECONNRESET' }]);
       expect(Date.now() - asked).toBeLessThan(OTHER_INSTANCE_MS);
-      expect(await closeConnection(first, customer, ids[index] ?? '')).toEqual({ code: 'NOT_FOUND' });
+      expect(await closeConnection(fleet.first, customer, ids[index] ?? '')).toEqual({ code: 'NOT_FOUND' });
     }
-    expect((await listConnections(second, customer)).edges.map(({ node }) => node.id)).toEqual([ids[0], ids[2]]);
+    expect((await listConnections(fleet.second, customer)).edges.map(({ node }) => node.id)).toEqual([ids[0], ids[2]]);
     for (const socket of sockets) socket.destroy();
   });
 
   test.each(['websocket', 'sse'] as const)(
     'a stream over %s on one follows what happens on the other',
     async (transport) => {
-      const customer = await newCustomer(first, CREDIT);
-      await using live = await openConnectionStream({ transport, http: first.ready.http, token: customer.token });
-      const tunnel = await endlessStream(second.ready.socksShared, customer.key, origin);
+      const customer = await newCustomer(fleet.first, CREDIT);
+      await using live = await openConnectionStream({ transport, http: fleet.first.ready.http, token: customer.token });
+      const tunnel = await endlessStream(fleet.second.ready.socksShared, customer.key, origin);
       await live.until(() => Number(live.open()[0]?.bytesDown) > 100_000);
       const [before] = live.open();
       await live.until(() => Number(live.open()[0]?.bytesDown) > Number(before?.bytesDown));
@@ -87,22 +65,24 @@ function fleet(withRedis: boolean): void {
   );
 
   test('of a server that is stopped nothing is shown any more', async () => {
-    const customer = await newCustomer(first, CREDIT);
-    const here = await connectThrough(first.ready.socksShared, customer.key, '127.0.0.1', origin.port);
-    const there = await connectThrough(second.ready.socksShared, customer.key, '127.0.0.1', origin.port);
-    expect((await listConnections(first, customer)).totalCount).toBe(2);
+    const customer = await newCustomer(fleet.first, CREDIT);
+    const here = await connectThrough(fleet.first.ready.socksShared, customer.key, '127.0.0.1', origin.port);
+    const there = await connectThrough(fleet.second.ready.socksShared, customer.key, '127.0.0.1', origin.port);
+    expect((await listConnections(fleet.first, customer)).totalCount).toBe(2);
     there.on('error', () => undefined);
-    const [, lost] = (await listConnections(first, customer)).edges;
-    await second.kill();
+    const [, lost] = (await listConnections(fleet.first, customer)).edges;
+    await fleet.second.kill();
     const started = Date.now();
     // It may only be slow: that is not known yet, and is told.
-    expect(await listConnections(first, customer)).toMatchObject({ totalCount: 1, complete: false });
+    expect(await listConnections(fleet.first, customer)).toMatchObject({ totalCount: 1, complete: false });
     expect(Date.now() - started).toBeLessThan(OTHER_INSTANCE_MS + 500);
     // Nor is it whether it was closed.
-    expect(await closeConnection(first, customer, lost?.node.id ?? '')).toBe('UNAVAILABLE');
-    await expect.poll(async () => (await listConnections(first, customer)).complete, { timeout: 20_000 }).toBe(true);
-    expect(await closeConnection(first, customer, lost?.node.id ?? '')).toEqual({ code: 'NOT_FOUND' });
+    expect(await closeConnection(fleet.first, customer, lost?.node.id ?? '')).toBe('UNAVAILABLE');
+    await expect
+      .poll(async () => (await listConnections(fleet.first, customer)).complete, { timeout: 20_000 })
+      .toBe(true);
+    expect(await closeConnection(fleet.first, customer, lost?.node.id ?? '')).toEqual({ code: 'NOT_FOUND' });
     here.destroy();
-    await second.start();
+    await fleet.second.start();
   }, 60_000);
 }
