@@ -85,6 +85,7 @@ const MODULES: Readonly<Record<string, Module>> = {
     path: 'src/proxy/',
     may: [
       'fastRelay',
+      'proxyLimits',
       'negotiation',
       'socks5',
       'username',
@@ -108,7 +109,17 @@ const MODULES: Readonly<Record<string, Module>> = {
   // Runs in threads of its own; the main thread takes its messages, its listeners and what a crash leaves behind.
   fastRelay: {
     path: 'src/proxy/relay/fast/',
-    may: ['negotiation', 'answers', 'socks5', 'username', 'upstreams', 'dialFailure', 'addresses', 'clock'],
+    may: [
+      'proxyLimits',
+      'negotiation',
+      'answers',
+      'socks5',
+      'username',
+      'upstreams',
+      'dialFailure',
+      'addresses',
+      'clock',
+    ],
     types: ['proxy', 'session', 'errors'],
     packages: ['node:*', 'koffi'],
   },
@@ -130,6 +141,7 @@ const MODULES: Readonly<Record<string, Module>> = {
     types: ['proxy'],
     packages: [],
   },
+  proxyLimits: leaf('src/proxy/limits.ts'),
   username: leaf('src/proxy/username.ts'),
   socks5: leaf('src/proxy/socks5.ts', ['node:net'], ['addresses']),
   exitConfig: leaf('src/proxy/exits/config.ts', ['node:net'], ['addresses']),

@@ -8,8 +8,10 @@ import { ConnectionView } from './connectionView.ts';
 import { depart } from './exits/depart.ts';
 import type { Departure } from './exits/journey.ts';
 import { handshake, type Authentication, type Gate, type Negotiated } from './handshake.ts';
-import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
+import type { House, Member, ProxyProduct } from './house.ts';
 import { Intake } from './intake.ts';
+import { judgeUsername, type Judged } from './judgeUsername.ts';
+import { CONNECT_TIMEOUT_MS } from './limits.ts';
 import { Abandonment } from './relay/abandonment.ts';
 import { cut } from './relay/handle.ts';
 import type { SocketEnd } from './relay/reader.ts';
@@ -17,7 +19,7 @@ import type { Peer, Relay, Tunnel } from './relay/relay.ts';
 import { associate } from './udp/associate.ts';
 import { Association, type Room } from './udp/association.ts';
 import { Control } from './udp/control.ts';
-import { parseUsername, type UsernameFlags } from './username.ts';
+import type { UsernameFlags } from './username.ts';
 
 /** What a connection needs of the frontend around it. */
 export interface Host {
@@ -127,23 +129,18 @@ export class Connection implements Member {
   }
 
   #gate(): Gate {
-    let fault: string | undefined;
     return {
       authenticate: (username) => {
-        const parsed = parseUsername(username);
-        if ('flags' in parsed) this.#flags = parsed.flags;
-        else fault = parsed.fault;
-        const answer = this.#host.house.authenticate(parsed.key, this.clientAddress, this.product);
-        return answer instanceof Promise ? answer.then((late) => this.#admit(late, fault)) : this.#admit(answer, fault);
+        const judged = judgeUsername(this.#host.house, this, username);
+        return judged instanceof Promise ? judged.then((late) => this.#admit(late)) : this.#admit(judged);
       },
       refused: (code, keyId, message) => this.#host.house.refused(code, keyId, message, this),
     };
   }
 
-  /** Flags are judged when it is known whose key it is, so that the refusal can be shown on it. */
-  #admit(answer: Authentication, fault: string | undefined): Authentication {
+  #admit({ answer, flags }: Judged): Authentication {
+    this.#flags = flags;
     if ('refusal' in answer) return answer;
-    if (fault !== undefined) return { refusal: 'BAD_USERNAME', keyId: answer.key.keyId, message: fault };
     this.#denial = answer.denial;
     // Who is denied takes no place among the connections of the key.
     if (this.#denial !== undefined) return answer;

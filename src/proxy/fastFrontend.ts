@@ -1,6 +1,7 @@
 import { isIPv6, type AddressInfo } from 'node:net';
 
 import { FrontendUnusable, type Frontend, type FrontendCounts, type House, type ProxyProduct } from './house.ts';
+import { DESCRIPTORS_PER_CONNECTION } from './limits.ts';
 import type { FrontendOptions } from './portableFrontend.ts';
 import { listenSockets, type ListenerSocket } from './relay/fast/listen.ts';
 import { FAST_PRODUCTS } from './relay/fast/messages.ts';
@@ -9,9 +10,7 @@ import { K, type Syscalls } from './relay/fast/syscalls.ts';
 import type { Room } from './udp/association.ts';
 import { WorkerSeat } from './workerSeat.ts';
 
-/** A connection takes one descriptor for its client and one for its target, */
-const DESCRIPTORS_PER_CONNECTION = 2;
-/** and bytes in flight a pipe, of which all workers together have so many. */
+/** Bytes in flight take a pipe, two descriptors more; all workers together have so many. */
 const MAX_PIPES = 192;
 /** Milliseconds in which a worker ends once it was told to cut everything; one that does not hangs. */
 const ABORT_LIMIT_MS = 2_000;

@@ -16,9 +16,6 @@ import type { RelayPorts } from './udp/relayPorts.ts';
 /** What the data plane sells; the browser gateway sells the rest. */
 export type ProxyProduct = Exclude<Product, 'BROWSER'>;
 
-/** Milliseconds for all attempts to reach a target. */
-export const CONNECT_TIMEOUT_MS = 10_000;
-
 /** Who was refused or cut off, where it is known: shown to the owner of the key. */
 export interface RefusedClient {
   readonly product: ProxyProduct;

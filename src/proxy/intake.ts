@@ -1,19 +1,16 @@
 import type { Socket } from 'node:net';
 
 import type { Channel } from './handshake.ts';
+import { HANDSHAKE_TIMEOUT_MS, LINGER_MS } from './limits.ts';
 import { cut } from './relay/handle.ts';
 import type { Decoder } from './socks5.ts';
 
-/** Milliseconds from the connection until the request is complete. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /**
  * Bytes that may wait for a handshake to go on; the client is read no further then. All its
  * messages fit into 8,192 bytes (HTTP; SOCKS5 1,032), the rest is early data. One more read (64 KiB)
  * may exceed it.
  */
 const MAX_WAITING_BYTES = 16_384;
-/** Milliseconds that a refused client has to read its answer and close. */
-const LINGER_MS = 1_000;
 
 const NOTHING = Buffer.alloc(0);
 

@@ -1,9 +1,8 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 import type { Logger } from '../log.ts';
+import { BACKLOG } from './limits.ts';
 
-/** Connections that the kernel completes before they are accepted; it may cap them lower. */
-const BACKLOG = 4_096;
 /** Milliseconds until the next attempt to listen again, when the port is not free. */
 const RETRY_MS = 1_000;
 

@@ -3,14 +3,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import { normalAddress } from '../addresses.ts';
 import { Connection, type Host } from './connection.ts';
 import type { Frontend, FrontendCounts, House, ProxyProduct } from './house.ts';
+import { DESCRIPTORS_PER_CONNECTION, RESUME_SHARE } from './limits.ts';
 import { createListener, type Listener } from './listener.ts';
 import { Registry } from './registry.ts';
 import { createPortableRelay } from './relay/portable.ts';
-
-/** A connection takes one descriptor for its client and one for its target. */
-const DESCRIPTORS_PER_CONNECTION = 2;
-/** Accepting goes on when this share of the limit is in use. */
-const RESUME_SHARE = 0.98;
 
 export interface FrontendOptions {
   readonly host: string;

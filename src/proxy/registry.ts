@@ -1,7 +1,5 @@
 import type { Connection } from './connection.ts';
-
-/** Handshakes without a valid credential at once; beyond it the oldest makes room. */
-const MAX_HANDSHAKES = 8_192;
+import { MAX_STRANGERS } from './limits.ts';
 
 /** Every open connection of the portable relay, by stage. */
 export class Registry {
@@ -24,7 +22,7 @@ export class Registry {
 
   add(connection: Connection): void {
     const [oldest] = this.#handshakes;
-    if (this.#handshakes.size >= MAX_HANDSHAKES) oldest?.abort();
+    if (this.#handshakes.size >= MAX_STRANGERS) oldest?.abort();
     this.#all.add(connection);
     this.#handshakes.add(connection);
   }

@@ -7,13 +7,14 @@ import { ConnectionView } from './connectionView.ts';
 import { refusalOf, type Authentication, type Refused } from './handshake.ts';
 import type { Setback } from './exits/exit.ts';
 import type { Departure, JourneyFailure } from './exits/journey.ts';
-import { CONNECT_TIMEOUT_MS, type House, type Member, type ProxyProduct } from './house.ts';
+import type { House, Member, ProxyProduct } from './house.ts';
 import { verdictOf, type Verdict } from './answers.ts';
+import { judgeUsername, type Judged } from './judgeUsername.ts';
 import { isUnjudged } from './judging.ts';
+import { CONNECT_TIMEOUT_MS } from './limits.ts';
 import type { Order } from './relay/fast/messages.ts';
 import { giveBack, unaccepted } from './remoteCells.ts';
 import { RemoteJourney } from './remoteJourney.ts';
-import { judgeUsername } from './remoteJudge.ts';
 import { associate, type AssociationWish } from './udp/associate.ts';
 import { Association, type Room } from './udp/association.ts';
 import type { UsernameFlags } from './username.ts';
@@ -29,11 +30,7 @@ export interface Remote {
   authenticated(): void;
 }
 
-export interface Visitor {
-  readonly id: number;
-  readonly product: ProxyProduct;
-  readonly clientAddress: string;
-}
+type Visitor = Pick<RemoteConnection, 'product' | 'clientAddress'> & { readonly id: number };
 
 /** The main thread's part of a connection whose sockets are in a relay worker: key, credit, name. */
 export class RemoteConnection implements Member, SessionHandlers {
@@ -159,12 +156,14 @@ export class RemoteConnection implements Member, SessionHandlers {
 
   /** @param decided is not called once the client has gone */
   #judge(username: string, decided: (answer: Authentication) => void): void {
-    judgeUsername(this.#remote.house, this, username, (answer, flags) => {
+    const act = ({ answer, flags }: Judged): void => {
       if (this.#gone) return;
       this.#flags = flags;
       if ('key' in answer) this.#admit(answer);
       decided(answer);
-    });
+    };
+    const judged = judgeUsername(this.#remote.house, this, username);
+    void (judged instanceof Promise ? judged.then(act) : act(judged));
   }
 
   /** Who is denied takes no place among the connections of the key. */
@@ -208,12 +207,11 @@ export class RemoteConnection implements Member, SessionHandlers {
     session.attach(this);
     // The first piece goes along, so that the first bytes do not have to ask.
     session.request(0);
-    const { accountId, keyId } = key;
-    const traveller = { accountId, keyId, session: this.#flags?.session };
+    const traveller = { accountId: key.accountId, keyId: key.keyId, session: this.#flags?.session };
     const journey = house.journey(this.product, { traveller, addresses, port, timeoutMs: CONNECT_TIMEOUT_MS });
     this.#journey = new RemoteJourney(journey, house.resolveUpstream, {
       dial: (attempt) => this.#remote.order(['DIAL', this.#id, this.#remote.slabOf(session), session.slot, attempt]),
-      stranded: (failure) => this.#stranded(failure, keyId),
+      stranded: (failure) => this.#stranded(failure, key.keyId),
       failed: (error) => this.#fail(error),
     });
     this.#journey.next();

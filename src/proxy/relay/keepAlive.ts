@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
-/** Milliseconds of silence before the system probes whether the other side is still there. */
-const KEEP_ALIVE_DELAY_MS = 60_000;
+import { KEEP_ALIVE_SECONDS } from '../limits.ts';
+
 /** Sockets are probed after one to two of these: most connections are over by then. */
 const SWEEP_MS = 30_000;
 
@@ -31,7 +31,8 @@ export class KeepAlive {
 
   #sweep(): void {
     for (const { client, target } of this.#older) {
-      for (const socket of [client, target]) if (!socket.destroyed) socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+      for (const socket of [client, target])
+        if (!socket.destroyed) socket.setKeepAlive(true, KEEP_ALIVE_SECONDS * 1_000);
     }
     this.#older = this.#young;
     this.#young = new Set();

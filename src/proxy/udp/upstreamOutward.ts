@@ -4,7 +4,7 @@ import { normalAddress, UNSPECIFIED } from '../../addresses.ts';
 import { beginAssociation } from '../exits/attempt.ts';
 import type { UpstreamSpec } from '../exits/config.ts';
 import { enterUpstream } from '../exits/depart.ts';
-import { CONNECT_TIMEOUT_MS } from '../house.ts';
+import { CONNECT_TIMEOUT_MS } from '../limits.ts';
 import { createPortableRelay } from '../relay/portable.ts';
 import type { SocketEnd } from '../relay/reader.ts';
 import type { Peer } from '../relay/relay.ts';

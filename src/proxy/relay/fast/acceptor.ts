@@ -1,3 +1,4 @@
+import { RESUME_SHARE } from '../../limits.ts';
 import { decodeAddress, SOCKADDR_BYTES } from './address.ts';
 import type { Descriptors } from './descriptors.ts';
 import { FIGURE, type SharedMemory } from './messages.ts';
@@ -6,8 +7,6 @@ import { EMFILE, ENFILE, K, type Syscalls } from './syscalls.ts';
 
 /** Connections accepted before others have their turn. */
 const BATCH = 64;
-/** Accepting goes on when this share of the limit is in use. */
-const RESUME_SHARE = 0.98;
 /** Milliseconds until the next attempt when the system has no more descriptors. */
 const RETRY_MS = 1_000;
 

@@ -1,14 +1,12 @@
 import { getSystemErrorName } from 'node:util';
 
+import { KEEP_ALIVE_SECONDS } from '../../limits.ts';
 import { dialFailure } from '../dialFailure.ts';
 import type { DialFailure } from '../relay.ts';
 import { encodeAddress } from './address.ts';
 import { resetOnClose } from './clientSocket.ts';
 import { TARGET, type Hub } from './hub.ts';
 import { EINPROGRESS, K } from './syscalls.ts';
-
-/** Seconds of silence before the system probes whether a target is still there. */
-const KEEP_ALIVE_SECONDS = 60;
 
 const ONE = Int32Array.of(1);
 const KEEP_ALIVE = Int32Array.of(KEEP_ALIVE_SECONDS);

@@ -1,5 +1,6 @@
 import { Negotiation, type Move } from '../../negotiation.ts';
 import { encodeVerdict, type Verdict } from '../../answers.ts';
+import { HANDSHAKE_TIMEOUT_MS, LINGER_MS } from '../../limits.ts';
 import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
 import { Approach, type Step } from './approach.ts';
 import { ClientSocket, resetOnClose } from './clientSocket.ts';
@@ -11,12 +12,8 @@ import { K } from './syscalls.ts';
 import type { Timed } from './timers.ts';
 import { Tunnel, type Place, type TunnelOwner } from './tunnel.ts';
 
-/** Milliseconds from the connection until the request is complete. */
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Milliseconds that the main thread has to decide about a request; its own limits are shorter. */
 const OPEN_TIMEOUT_MS = 30_000;
-/** Milliseconds that a refused client has to read its answer and close. */
-const LINGER_MS = 1_000;
 
 /** A reset. The error itself may have been told to whoever sent an answer meanwhile; that both ways are shut stays. */
 const FAULTS = K.EPOLLERR | K.EPOLLHUP;

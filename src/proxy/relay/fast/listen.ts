@@ -1,13 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 
+import { BACKLOG, KEEP_ALIVE_SECONDS } from '../../limits.ts';
 import { decodeAddress, encodeListener, SOCKADDR_BYTES } from './address.ts';
 import { K, must, SyscallError, type Syscalls } from './syscalls.ts';
-
-/** Connections that the kernel completes before they are accepted; it may cap them lower. */
-const BACKLOG = 4_096;
-/** Seconds of silence before the system probes whether a client is still there. */
-const KEEP_ALIVE_SECONDS = 60;
 
 const ONE = Int32Array.of(1);
 const ZERO = Int32Array.of(0);

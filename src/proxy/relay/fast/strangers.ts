@@ -1,5 +1,5 @@
-/** Handshakes without a valid key at once; beyond it the oldest make room. */
-const MAX_STRANGERS = 8_192;
+import { MAX_STRANGERS } from '../../limits.ts';
+
 /** How many of the oldest make room at once, so that not every client costs a look at all of them. */
 const ROOM = 256;
 
