@@ -3,7 +3,7 @@
 // The output is written to a folder of its own and renamed into place under a lock, so that any
 // number of `npm start` from one checkout may begin at once. dist/ mirrors the project: a module
 // finds prisma/migrations by the same relative path in both.
-import { cpSync, existsSync, linkSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -24,7 +24,7 @@ const SOURCES = [
   'scripts/build.mjs',
 ];
 const STAMP = 'dist/.stamp';
-const TEMPLATE = 'prisma/template.tar';
+const TEMPLATE = 'prisma/template';
 const TEMPLATE_STAMP = 'prisma/template.stamp';
 const TEMPLATE_SOURCES = ['prisma/migrations', 'package-lock.json', 'src/database'];
 
@@ -52,12 +52,13 @@ export async function ensureBuilt({ checkTypes = false } = {}) {
 }
 
 async function build(output, checkTypes) {
+  const template = path.join(output, TEMPLATE);
   // Initialising an empty database takes as long as everything else: do both at once.
-  const [database] = await Promise.all([emptyDatabase(), compile(output, checkTypes)]);
+  const [database] = await Promise.all([emptyDatabase(template), compile(output, checkTypes)]);
   cpSync(path.join(root, 'prisma/migrations'), path.join(output, 'prisma/migrations'), { recursive: true });
-  if (database === undefined)
-    for (const file of [TEMPLATE, TEMPLATE_STAMP]) linkSync(path.join(root, 'dist', file), path.join(output, file));
-  else await writeTemplate(database, output);
+  if (database === undefined) cpSync(path.join(root, 'dist', TEMPLATE), template, { recursive: true });
+  else await migrateTemplate(database, output);
+  writeFileSync(path.join(output, TEMPLATE_STAMP), fingerprint(TEMPLATE_SOURCES));
 }
 
 async function compile(output, checkTypes) {
@@ -65,22 +66,20 @@ async function compile(output, checkTypes) {
   await runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', output, ...(checkTypes ? [] : ['--noCheck'])]);
 }
 
-/** A new database, or undefined when the last build's template still serves. */
-async function emptyDatabase() {
+/** A new database in a folder, or undefined when the last build's template still serves. */
+async function emptyDatabase(folder) {
   if (isCurrent(path.join('dist', TEMPLATE_STAMP), fingerprint(TEMPLATE_SOURCES))) return undefined;
   const { PGlite } = await import('@electric-sql/pglite');
-  return PGlite.create();
+  mkdirSync(folder, { recursive: true });
+  return PGlite.create(folder);
 }
 
-/** Archive of a migrated, empty database: the first start of a data folder unpacks it. */
-async function writeTemplate(database, output) {
+/** The first start of a data folder copies it. */
+async function migrateTemplate(database, output) {
   const load = (file) => import(pathToFileURL(path.join(output, 'src/database', file)));
   const [{ embeddedSql }, { migrate, readMigrations }] = await Promise.all([load('embedded.js'), load('migrate.js')]);
   try {
     await migrate(embeddedSql(database), await readMigrations(path.join(output, 'prisma/migrations')));
-    const archive = await database.dumpDataDir('none');
-    writeFileSync(path.join(output, TEMPLATE), Buffer.from(await archive.arrayBuffer()));
-    writeFileSync(path.join(output, TEMPLATE_STAMP), fingerprint(TEMPLATE_SOURCES));
   } finally {
     await database.close();
   }

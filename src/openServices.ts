@@ -96,7 +96,7 @@ function database(config: Config, log: Logger): Promise<Database> {
     url: config.DATABASE_URL,
     dataDir: config.DATA_DIR,
     migrations: path.join(import.meta.dirname, '../prisma/migrations'),
-    template: path.join(import.meta.dirname, '../prisma/template.tar'),
+    template: path.join(import.meta.dirname, '../prisma/template'),
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
 import type { PrismaClient } from '../../prisma/generated/client/client.ts';
@@ -21,7 +21,7 @@ export interface DatabaseLocation {
   readonly url: string | undefined;
   readonly dataDir: string;
   readonly migrations: string;
-  /** Archive of an empty, initialised cluster: makes the first embedded start faster. */
+  /** Folder of an empty database that is initialised and closed: makes the first embedded start faster. */
   readonly template?: string;
   readonly onError: (error: Error) => void;
 }
@@ -47,7 +47,8 @@ async function openEmbedded({ dataDir, template }: DatabaseLocation): Promise<Da
   const unlock = await lockDataDirectory(dataDir);
   try {
     const folder = path.join(dataDir, 'database');
-    const pglite = await openPglite(folder, await firstStartTemplate(folder, template));
+    await initialise(folder, template);
+    const pglite = await openPglite(folder);
     const prisma = embeddedPrisma(pglite);
     const close = async (): Promise<void> => {
       await prisma.$disconnect();
@@ -61,11 +62,17 @@ async function openEmbedded({ dataDir, template }: DatabaseLocation): Promise<Da
   }
 }
 
-async function firstStartTemplate(folder: string, template: string | undefined): Promise<Blob | undefined> {
-  const started = await readFile(path.join(folder, 'PG_VERSION')).catch(() => undefined);
-  if (started !== undefined || template === undefined) return undefined;
-  const archive = await readFile(template).catch(() => undefined);
-  return archive === undefined ? undefined : new Blob([archive]);
+/**
+ * Makes an empty database where there is none: under another name first, so that a start which is killed leaves
+ * nothing half made. Nothing else runs yet, and copying a thousand files without waiting takes half as long.
+ */
+async function initialise(folder: string, template: string | undefined): Promise<void> {
+  if (existsSync(folder)) return;
+  const draft = `${folder}.new`;
+  rmSync(draft, { recursive: true, force: true });
+  if (template !== undefined && existsSync(template)) cpSync(template, draft, { recursive: true });
+  else await (await openPglite(draft)).close();
+  renameSync(draft, folder);
 }
 
 function openServer(url: string, onError: (error: Error) => void): Database {

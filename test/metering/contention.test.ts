@@ -4,7 +4,9 @@ import { check } from '../../src/resolvers/ledger/check.ts';
 import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
 import { Stream } from './stream.ts';
 import { balance, billed } from './ledgerState.ts';
-import { World } from './world.ts';
+import { worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 /** A small seeded generator (mulberry32): the same run every time. */
 function random(seed: number): (below: number) => number {
@@ -27,7 +29,7 @@ describe('instances that share the credit', () => {
   test.each([100_000n, 5_000_000n, 200_000_000n])(
     'two instances, one key, %s nano-credits: all but less than a byte is spent, nothing over',
     async (credit) => {
-      await using world = await World.open();
+      await using world = openWorld();
       const account = await newAccount(world.db, credit, world.now());
       const key = await newKey(world.db, account);
       const instances = [await world.instance(), await world.instance()];
@@ -51,7 +53,7 @@ describe('instances that share the credit', () => {
   );
 
   test('one hot key gets what an idle key of the account and a trickling instance hold', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 3_000_000n, world.now());
     const [hot, idle, slow] = [
       await newKey(world.db, account),
@@ -76,7 +78,7 @@ describe('instances that share the credit', () => {
   });
 
   test.each([1, 2, 3])('random sessions on three keys, two instances, lost answers (seed %i)', async (seed) => {
-    await using world = await World.open();
+    await using world = openWorld();
     const pick = random(seed);
     const account = await newAccount(world.db, 30_000_000n, world.now());
     const limited = await newKey(world.db, account, { day: 4_000_000n });

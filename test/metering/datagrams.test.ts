@@ -5,7 +5,9 @@ import type { MeterSession } from '../../src/metering/session.ts';
 import { check } from '../../src/resolvers/ledger/check.ts';
 import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
 import { balance, billed } from './ledgerState.ts';
-import { World, type TestInstance } from './world.ts';
+import { type TestInstance, type World, worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 const PRICE = 3n;
 
@@ -41,7 +43,7 @@ async function opened(world: World, instance: TestInstance, account: bigint, key
 
 describe('datagrams are spent whole or not at all', () => {
   test.each([1_400, 60_000])('of %i bytes: all that the credit covers go, then the session ends', async (size) => {
-    await using world = await World.open();
+    await using world = openWorld();
     const count = 7n;
     const account = await newAccount(world.db, (count * BigInt(size) + 1_000n) * PRICE, world.now());
     const key = await newKey(world.db, account);
@@ -60,7 +62,7 @@ describe('datagrams are spent whole or not at all', () => {
   });
 
   test('one that is not covered costs nothing, and a smaller one may still go', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 1_000n * PRICE, world.now());
     const key = await newKey(world.db, account);
     const datagrams = await opened(world, await world.instance(), account, key);

@@ -5,7 +5,9 @@ import { limits } from '../../src/resolvers/ledger/limits.ts';
 import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
 import { opened, pullDry, two } from './streams.ts';
 import { balance, billed, leased } from './ledgerState.ts';
-import { World } from './world.ts';
+import { worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 const PRICE = 3n;
 
@@ -13,7 +15,7 @@ describe('the end of the credit', () => {
   test.each([1_000n, 1_234_567n, 40_000_001n])(
     'credit for %s bytes and a bit delivers exactly these to 50 connections that pull at once',
     async (bytes) => {
-      await using world = await World.open();
+      await using world = openWorld();
       const account = await newAccount(world.db, bytes * PRICE + 2n, world.now());
       const key = await newKey(world.db, account);
       const instance = await world.instance();
@@ -31,7 +33,7 @@ describe('the end of the credit', () => {
   );
 
   test('streams end within a second of the last byte, and the ledger is asked at most twenty times a second', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 50_000_000n * PRICE, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -52,7 +54,7 @@ describe('the end of the credit', () => {
   });
 
   test('last bytes on their way are delivered before the connection ends, for 600 ms at most', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 100_000n * PRICE, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -74,7 +76,7 @@ describe('the end of the credit', () => {
   });
 
   test('a remainder that buys a byte of one product only goes to that one', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 7n, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -91,7 +93,7 @@ describe('the end of the credit', () => {
     ['KEY', 'week', 'LIMIT_WEEK'],
     ['ACCOUNT', 'month', 'LIMIT_MONTH'],
   ] as const)('%s limit per %s', async (owner, window, refusal) => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 10n ** 12n, world.now());
     const key = await newKey(world.db, account, owner === 'KEY' ? { [window]: 300_000n } : {});
     if (owner === 'ACCOUNT') await limits(world.db, { accountId: account }, { [window]: 300_000n }, world.now());

@@ -5,11 +5,13 @@ import { expire } from '../../src/resolvers/ledger/upkeep.ts';
 import { openTestDatabase } from '../harness/database.ts';
 import { CREDIT, customer } from './streams.ts';
 import { balance, billed, leased } from './ledgerState.ts';
-import { World } from './world.ts';
+import { World, worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 describe('calls that fail', () => {
   test('lost answers and late duplicates change nothing', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance(() => true);
     instance.line.duplicate = true;
@@ -32,7 +34,7 @@ describe('calls that fail', () => {
   });
 
   test('database away: the lease is spent, for 7.5 s at most; afterwards service resumes and all is billed', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);
@@ -72,7 +74,7 @@ describe('calls that fail', () => {
 
   test('a fenced instance closes everything and starts again under a new id', async () => {
     await using db = await openTestDatabase();
-    await using world = await World.open(undefined, db);
+    await using world = new World(db);
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);
@@ -97,7 +99,7 @@ describe('calls that fail', () => {
   });
 
   test('a row that makes the call fail keeps no other key from being settled', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const customers = [await customer(world), await customer(world), await customer(world)] as const;
     const instance = await world.instance();
     for (const { account, key } of customers) (await world.stream(instance, account, key)).pull(1_000);
@@ -111,7 +113,7 @@ describe('calls that fail', () => {
   });
 
   test('a key the ledger does not know', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const instance = await world.instance();
     expect(await world.open(instance, 4_711n, 4_711n)).toEqual({ refusal: 'KEY_UNKNOWN' });
     expect(instance.metering.stats()).toMatchObject({ activeKeys: 0, refused: 1 });

@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest';
 
 import { CREDIT, customer } from './streams.ts';
 import { balance, billed, hours, leased } from './ledgerState.ts';
-import { World } from './world.ts';
+import { worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 describe('time', () => {
   test('bytes belong to the hour in which they flowed', async () => {
-    await using world = await World.open(new Date('2026-03-10T23:59:58.000Z'));
+    await using world = openWorld(new Date('2026-03-10T23:59:58.000Z'));
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);
@@ -25,7 +27,7 @@ describe('time', () => {
   });
 
   test('a lease that outlives an hour settles soon after it', async () => {
-    await using world = await World.open(new Date('2026-03-10T10:59:58.000Z'));
+    await using world = openWorld(new Date('2026-03-10T10:59:58.000Z'));
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);
@@ -45,7 +47,7 @@ describe('time', () => {
 
 describe('giving back', () => {
   test('what the other side never accepted is not billed', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);
@@ -60,7 +62,7 @@ describe('giving back', () => {
   });
 
   test('a refund after settling is made good by the next bytes of the product', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);
@@ -82,7 +84,7 @@ describe('giving back', () => {
   });
 
   test('drain ends all sessions, settles everything and gives all leases back', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const streams = [await world.stream(instance, account, key), await world.stream(instance, account, key)];
@@ -101,7 +103,7 @@ describe('giving back', () => {
   });
 
   test('drain without a database tells what could not be settled, in time', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await world.stream(instance, account, key);

@@ -7,7 +7,9 @@ import { seededRandom } from '../simulation/random.ts';
 import { balance, billed, leased } from './ledgerState.ts';
 import { RemoteStream } from './remoteStream.ts';
 import { customer } from './streams.ts';
-import { World, type TestInstance } from './world.ts';
+import { type TestInstance, type World, worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 const PRICE = 3n;
 
@@ -35,7 +37,7 @@ describe('a relay in another thread', () => {
   test.each([1_000n, 1_234_567n])(
     'credit for %s bytes delivers exactly these to 20 connections, however late orders are seen',
     async (bytes) => {
-      await using world = await World.open();
+      await using world = openWorld();
       const random = seededRandom(Number(bytes));
       const account = await newAccount(world.db, bytes * PRICE + 2n, world.now());
       const key = await newKey(world.db, account);
@@ -59,7 +61,7 @@ describe('a relay in another thread', () => {
   );
 
   test('what it has not accepted the loss of is not lent again, and what it spent meanwhile is not given back', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 100_000n * PRICE, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -80,7 +82,7 @@ describe('a relay in another thread', () => {
   });
 
   test('who spends credit that is being taken back, and asks for more before it has let go, is not forgotten', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     let recalls = 0;
@@ -100,7 +102,7 @@ describe('a relay in another thread', () => {
   });
 
   test('a lowered limit takes the whole lease back, in one piece, once the thread has let go', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await remote(world, instance, account, key, () => 3);
@@ -120,7 +122,7 @@ describe('a relay in another thread', () => {
   });
 
   test('a thread that is gone: what was accepted is billed, the rest is not', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key } = await customer(world);
     const instance = await world.instance();
     const stream = await remote(world, instance, account, key);

@@ -3,13 +3,15 @@ import { describe, expect, test } from 'vitest';
 import { check } from '../../src/resolvers/ledger/check.ts';
 import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
 import { balance, billed, leased } from './ledgerState.ts';
-import { World } from './world.ts';
+import { worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 const CREDIT = 1_000_000_000_000n;
 
 describe('one instance, enough credit', () => {
   test('what flowed is billed exactly, then the lease goes back', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, CREDIT, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -38,7 +40,7 @@ describe('one instance, enough credit', () => {
   });
 
   test('a connection takes what others hold unspent at once, without asking the ledger', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 300_000n, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -53,7 +55,7 @@ describe('one instance, enough credit', () => {
   });
 
   test('the ledger is touched at most four times a second, however many connections', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, CREDIT * 100n, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance(() => true);

@@ -7,7 +7,9 @@ import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
 import type { Stream } from './stream.ts';
 import { pullDry, two } from './streams.ts';
 import { billed, leased } from './ledgerState.ts';
-import { World } from './world.ts';
+import { type World, worldsOfFile } from './world.ts';
+
+const openWorld = worldsOfFile();
 
 describe('terms that change while streams run', () => {
   async function running(world: World) {
@@ -30,7 +32,7 @@ describe('terms that change while streams run', () => {
   }
 
   test.each([true, false])('a revoked key ends busy and idle connections (told by event: %s)', async (told) => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key, instance, busy, idle } = await running(world);
     await status(world.db, { keyId: key }, false, world.now());
     if (told) instance.events.publish('leasesChanged', { accountId: account, keyIds: [key] });
@@ -43,7 +45,7 @@ describe('terms that change while streams run', () => {
   });
 
   test('a suspended account', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, instance, busy, idle } = await running(world);
     await status(world.db, { accountId: account }, false, world.now());
     instance.metering.refresh({ accountId: account, keyIds: null });
@@ -52,7 +54,7 @@ describe('terms that change while streams run', () => {
   });
 
   test.each([true, false])('a limit lowered below what is used (told by event: %s)', async (told) => {
-    await using world = await World.open();
+    await using world = openWorld();
     const { account, key, instance, busy, idle } = await running(world);
     await limits(world.db, { keyId: key }, { day: 1_000n }, world.now());
     const before = busy.forwarded;
@@ -64,7 +66,7 @@ describe('terms that change while streams run', () => {
   });
 
   test('a limit lowered ends idle connections, too, although nobody asks for credit', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 10n ** 12n, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();
@@ -78,7 +80,7 @@ describe('terms that change while streams run', () => {
   });
 
   test('a deposit lets a stream go on that waits, and the next connection through', async () => {
-    await using world = await World.open();
+    await using world = openWorld();
     const account = await newAccount(world.db, 30_000n, world.now());
     const key = await newKey(world.db, account);
     const instance = await world.instance();

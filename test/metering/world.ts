@@ -11,17 +11,19 @@ import { newInstance } from '../resolvers/ledger/fixture.ts';
 import { ManualClock } from './manualClock.ts';
 import { Stream } from './stream.ts';
 
-let shared: Promise<TestDatabase> | undefined;
-
-/** One database for all tests of a file: each has accounts and instances of its own. */
-function fileDatabase(): Promise<TestDatabase> {
-  shared ??= openTestDatabase();
-  return shared;
+/** Opens worlds of one test file, all on one database: each has accounts and instances of its own. Called once, beside the tests. */
+export function worldsOfFile(): (start?: Date) => World {
+  let db: TestDatabase | undefined;
+  // A hook may take longer than a test.
+  beforeAll(async () => {
+    db = await openTestDatabase();
+  });
+  afterAll(() => db?.close());
+  return (start) => {
+    if (db === undefined) throw new Error('worlds are opened by tests');
+    return new World(db, start);
+  };
 }
-
-// A hook may take longer than a test.
-beforeAll(() => fileDatabase().then(() => undefined));
-afterAll(async () => (await shared)?.close());
 
 /** What a test may do to the calls of one instance. */
 export interface Line {
@@ -53,13 +55,9 @@ export class World implements AsyncDisposable {
   readonly #instances: TestInstance[] = [];
   #underWay = 0;
 
-  private constructor(db: TestDatabase, start: Date) {
+  constructor(db: TestDatabase, start = new Date('2026-03-10T10:20:00Z')) {
     this.db = db;
     this.#start = start.getTime();
-  }
-
-  static async open(start = new Date('2026-03-10T10:20:00Z'), db?: TestDatabase): Promise<World> {
-    return new World(db ?? (await fileDatabase()), start);
   }
 
   /** The database's clock. */

@@ -5,9 +5,11 @@ import { limits } from '../../src/resolvers/ledger/limits.ts';
 import { PRICE_PER_BYTE, type Product } from '../../src/units.ts';
 import { balance, billed } from '../metering/ledgerState.ts';
 import { RemoteStream } from '../metering/remoteStream.ts';
-import { World, type TestInstance } from '../metering/world.ts';
+import { type TestInstance, type World, worldsOfFile } from '../metering/world.ts';
 import { newAccount, newKey } from '../resolvers/ledger/fixture.ts';
 import { seededRandom, type Random } from './random.ts';
+
+const openWorld = worldsOfFile();
 
 const KEYS = 3;
 const INSTANCES = 2;
@@ -134,7 +136,7 @@ class Simulation {
 test.each([1, 2, 3, 4, 5, 6])(
   'seed %i: connections in other threads, with recalls and crashes, spend one credit; nothing over, and less than a thousandth is left',
   async (seed) => {
-    await using world = await World.open();
+    await using world = openWorld();
     const random = seededRandom(seed);
     const credit = BigInt(random.pick([60_000_001, 150_000_003, 400_000_007]));
     const account = await newAccount(world.db, credit, world.now());

@@ -52,15 +52,19 @@ class Quarantine implements Disposable {
   }
 }
 
-/** A SOCKS5 proxy that answers a greeting and a login with these bytes, and keeps what was sent. */
-async function startUpstream(answer: { greeting: readonly number[]; login: readonly number[] }) {
+/** A SOCKS5 proxy that answers a greeting, once it may, and a login with these bytes, and keeps what was sent. */
+async function startUpstream(
+  answer: { greeting: readonly number[]; login: readonly number[] },
+  may: Promise<void> = Promise.resolve(),
+) {
   const heard: string[] = [];
   const peer = await startPeer((socket) => {
     const index = heard.push('') - 1;
     let count = 0;
     socket.on('data', (bytes: Buffer) => {
       heard[index] += bytes.toString('hex');
-      socket.write(Uint8Array.from(count++ === 0 ? answer.greeting : answer.login));
+      const bytesOfAnswer = count++ === 0 ? answer.greeting : answer.login;
+      void may.then(() => socket.write(Uint8Array.from(bytesOfAnswer)));
     });
   });
   return Object.assign(peer, { heard });
@@ -68,9 +72,12 @@ async function startUpstream(answer: { greeting: readonly number[]; login: reado
 
 describe('SOCKS5', () => {
   test('a proxy that lets us in is left to a connection, and is asked for nothing', async () => {
-    await using upstream = await startUpstream({ greeting: [5, 2], login: [1, 0] });
+    let seen: () => void = () => undefined;
+    const may = new Promise<void>((resolve) => (seen = resolve));
+    await using upstream = await startUpstream({ greeting: [5, 2], login: [1, 0] }, may);
     using quarantine = new Quarantine(`socks5://u:p@127.0.0.1:${upstream.port}`);
     await until(() => quarantine.pool.stats[0]?.state === 'PROBING', 'a check begins');
+    seen();
     await until(() => quarantine.pool.stats[0]?.state === 'QUARANTINED', 'it is over');
     expect([quarantine.unchecked, upstream.heard]).toEqual([0, [HELLO + LOGIN]]);
     expect(quarantine.pool.stats[0]).toMatchObject({ failures: 3, retryAt: new Date(1_000) });

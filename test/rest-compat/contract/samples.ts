@@ -39,7 +39,7 @@ export async function seedSamples(dataDir: string): Promise<void> {
     url: undefined,
     dataDir,
     migrations: path.join(ROOT, 'prisma/migrations'),
-    template: path.join(ROOT, 'dist/prisma/template.tar'),
+    template: path.join(ROOT, 'dist/prisma/template'),
     onError: (error) => {
       throw error;
     },
