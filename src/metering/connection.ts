@@ -16,7 +16,8 @@ export interface Lender {
   moved(connection: Connection): void;
   /** Credit came back that another thread had held. */
   returned(connection: Connection, bytes: number): void;
-  closed(connection: Connection): void;
+  /** @param place its own no more */
+  closed(connection: Connection, place: Place): void;
 }
 
 /** Bytes that flowed since the last look, and whether the connection still holds something. */
@@ -30,12 +31,17 @@ export interface Drained {
 }
 
 /** Cells without credit, for connections that have closed: their slot belongs to somebody else. */
-const CLOSED: LeaseCells = {
-  granted: new Float64Array(1),
-  up: new Float64Array(1),
-  down: new Float64Array(1),
-  acceptedUp: new Float64Array(1),
-  acceptedDown: new Float64Array(1),
+const CLOSED: Place = {
+  slab: {
+    granted: new Float64Array(1),
+    up: new Float64Array(1),
+    down: new Float64Array(1),
+    acceptedUp: new Float64Array(1),
+    acceptedDown: new Float64Array(1),
+    generation: new Uint32Array(1),
+  },
+  slot: 0,
+  generation: 0,
 };
 
 /** One metered connection, relayed in this thread or in another one. */
@@ -45,11 +51,10 @@ export class Connection implements MeterSession {
   readonly product: Product;
   /** Nano-credits per byte. */
   readonly price: number;
-  cells: LeaseCells;
-  slot: number;
   /** Size of the last piece lent, in bytes: pieces grow with the speed. */
   piece = 0;
   readonly #lender: Lender;
+  #place: Place;
   #drainedUp = 0;
   #drainedDown = 0;
   #seen = 0;
@@ -71,9 +76,16 @@ export class Connection implements MeterSession {
     this.accountId = lender.accountId;
     this.product = product;
     this.price = Number(PRICE_PER_BYTE[product]);
-    this.cells = place.slab;
-    this.slot = place.slot;
+    this.#place = place;
     this.#lender = lender;
+  }
+
+  get cells(): LeaseCells {
+    return this.#place.slab;
+  }
+
+  get slot(): number {
+    return this.#place.slot;
   }
 
   spend(direction: Direction, bytes: number): number {
@@ -144,9 +156,8 @@ export class Connection implements MeterSession {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#lender.closed(this);
-    this.cells = CLOSED;
-    this.slot = 0;
+    this.#lender.closed(this, this.#place);
+    this.#place = CLOSED;
   }
 
   /** Whether it may still spend. */

@@ -28,7 +28,6 @@ export abstract class Division implements Lender {
   /** Credit lent to no connection. */
   free = 0;
   readonly #host: DivisionHost;
-  readonly #places = new Map<Connection, Place>();
   /** Connections whose counters may have moved since the last pass. */
   readonly #moved = new Set<Connection>();
   /** Connections that may hold unspent credit. */
@@ -52,9 +51,7 @@ export abstract class Division implements Lender {
   protected abstract credited(): void;
 
   open(product: Product): Connection {
-    const place = this.#host.cells.take();
-    const connection = new Connection(this, product, place);
-    this.#places.set(connection, place);
+    const connection = new Connection(this, product, this.#host.cells.take());
     this.connections.add(connection);
     return connection;
   }
@@ -65,7 +62,7 @@ export abstract class Division implements Lender {
     const { price } = connection;
     if (this.free < needed * price) this.#collect(connection);
     const affordable = this.withheld ? 0 : Math.max(0, Math.floor(this.free / price));
-    const taken = Math.min(affordable, Math.max(needed, pieceBytes(connection.piece, affordable)));
+    const taken = Math.min(affordable, Math.max(needed, pieceBytes(connection.piece, affordable, this.#moved.size)));
     this.free -= taken * price;
     connection.grant(taken);
     connection.piece = taken;
@@ -94,7 +91,7 @@ export abstract class Division implements Lender {
     this.credited();
   }
 
-  closed(connection: Connection): void {
+  closed(connection: Connection, place: Place): void {
     this.#drainOne(connection);
     this.#reclaim(connection);
     this.connections.delete(connection);
@@ -102,9 +99,7 @@ export abstract class Division implements Lender {
     this.#moved.delete(connection);
     this.#lent.delete(connection);
     this.#returning.delete(connection);
-    const place = this.#places.get(connection);
-    this.#places.delete(connection);
-    if (place !== undefined) this.#host.cells.release(place);
+    this.#host.cells.release(place);
     this.changed();
   }
 
@@ -200,10 +195,11 @@ export abstract class Division implements Lender {
   }
 }
 
-/** Pieces double with use and shrink with what can be lent. */
-function pieceBytes(last: number, affordable: number): number {
+/** Pieces double with use and shrink with what can be lent, and with the number of those who are busy: each gets some. */
+function pieceBytes(last: number, affordable: number, busy: number): number {
   const doubled = Math.min(Math.max(2 * last, LEAST_PIECE_BYTES), MOST_PIECE_BYTES);
-  return Math.min(doubled, Math.floor(affordable / PIECES_AT_LEAST));
+  const share = Math.max(LEAST_PIECE_BYTES, affordable / Math.max(1, busy));
+  return Math.floor(Math.min(doubled, share, affordable / PIECES_AT_LEAST));
 }
 
 /** Connections that may be looked at for each that asks for credit, on average. */

@@ -26,15 +26,11 @@ export const USUAL_TICKS_PER_SECOND = 4;
 export const ENDING_SPACING_MS = 50;
 export const ENDING_HORIZON_MS = 2_000;
 
-/** Worth of the first lease of a key, before its speed is known. */
-export const FIRST_LEASE_BYTES = 4 << 20;
 /** Least worth of a lease while traffic flows. */
 export const LEAST_LEASE_BYTES = 16 << 10;
 /** A lease is at most worth this much, or half a second at the present rate if that is more. */
 export const MOST_LEASE_BYTES = 64 << 20;
 export const MOST_LEASE_MS = 500;
-/** A lease grows at most this many times from one settlement to the next. */
-export const LEASE_GROWTH = 64;
 /** A lease is at most this part of what is left. */
 export const LEASE_SHARE = 4;
 /** No lease is larger than this many nano-credits (a million credits): sums stay exact in a double. */

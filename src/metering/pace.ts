@@ -79,14 +79,13 @@ export class Pace {
   target(demand: Demand): number {
     const { price, spendable, starving } = demand;
     const least = limits.LEAST_LEASE_BYTES * price;
-    const first = limits.FIRST_LEASE_BYTES * price;
-    const most = Math.max(limits.MOST_LEASE_BYTES * price, limits.MOST_LEASE_MS * this.rate);
-    const grown = limits.LEASE_GROWTH * Math.max(this.#target, first / limits.LEASE_GROWTH);
+    const usual = limits.MOST_LEASE_BYTES * price;
+    const most = Math.max(usual, limits.MOST_LEASE_MS * this.rate);
     const share = (this.left + spendable) / limits.LEASE_SHARE;
-    // A lease that ran dry grows whatever the speed seems to be: its first bytes may have come late.
-    const dry = starving ? Math.max(first, Math.min(grown, limits.MOST_LEASE_BYTES * price)) : 0;
-    const twice = Math.max(2 * this.rate * this.intervalMs(demand), dry);
-    this.#target = Math.ceil(Math.max(least, Math.min(twice, most, grown, share, limits.MOST_LEASE_NANO)));
+    // One that ran dry, or is the first, gets all that may be had whatever the speed: its first bytes may have come late,
+    // and less would only be asked for again at once. What turns out to be too much goes back with the next settlement.
+    const twice = Math.max(2 * this.rate * this.intervalMs(demand), starving ? usual : 0);
+    this.#target = Math.ceil(Math.max(least, Math.min(twice, most, share, limits.MOST_LEASE_NANO)));
     return this.#target;
   }
 

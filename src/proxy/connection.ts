@@ -49,7 +49,6 @@ export class Connection implements Member {
   readonly #host: Host;
   readonly #client: Socket;
   readonly clientAddress: string;
-  readonly #intake: Intake;
   readonly #abandonment = new Abandonment();
   #answers: Answers = SOCKS_ANSWERS;
   #flags: UsernameFlags = {};
@@ -61,13 +60,13 @@ export class Connection implements Member {
     this.#client = client;
     this.clientAddress = clientAddress;
     this.product = product;
-    this.#intake = new Intake(client);
     client.on('error', () => client.destroy());
     client.on('close', () => {
       this.#abandonment.abandon();
       if (this.#tunnel === undefined) host.closed(this);
     });
-    this.#serve().catch((error: unknown) => {
+    // Not kept: there are many idle tunnels.
+    this.#serve(new Intake(client)).catch((error: unknown) => {
       host.house.log.error({ err: error, product }, 'a proxied connection failed');
       if (!client.writableEnded) cut(client);
     });
@@ -85,28 +84,28 @@ export class Connection implements Member {
     return proxyDenial(rules, this.product, this.clientAddress);
   }
 
-  async #serve(): Promise<void> {
-    const negotiated = await handshake(this.#intake, this.#gate());
+  async #serve(intake: Intake): Promise<void> {
+    const negotiated = await handshake(intake, this.#gate());
     if (negotiated === undefined) return;
     this.#answers = negotiated.answers;
     this.view.protocol = negotiated.protocol;
-    this.#intake.completed();
+    intake.completed();
     const { key, request, associates } = negotiated;
-    if (associates === true) return this.#associate(key, request);
+    if (associates === true) return this.#associate(key, request, intake);
     const { host, port } = request;
     const cleared = await clear(this.#host.house, { key, client: this, denial: this.#denial, host, port });
-    if (!('session' in cleared)) return this.#intake.finish(encodeVerdict(this.#answers, cleared));
+    if (!('session' in cleared)) return intake.finish(encodeVerdict(this.#answers, cleared));
     this.view.bound(cleared.session, host, port);
     let reached: Reached | undefined;
     try {
-      reached = await this.#reach(negotiated, cleared.addresses);
+      reached = await this.#reach(negotiated, cleared.addresses, intake);
     } finally {
       if (reached === undefined) cleared.session.close();
     }
-    if (reached !== undefined) this.#relay(reached, cleared.session);
+    if (reached !== undefined) this.#relay(reached, cleared.session, intake);
   }
 
-  async #associate(key: AuthenticatedKey, named: Negotiated['request']): Promise<void> {
+  async #associate(key: AuthenticatedKey, named: Negotiated['request'], intake: Intake): Promise<void> {
     const { house, room } = this.#host;
     const local = this.#client.localAddress ?? '';
     const known = { key, client: this, denial: this.#denial, named, local, stickySession: this.#flags.session };
@@ -116,14 +115,14 @@ export class Connection implements Member {
     };
     const opened = await associate(house, { ...known, room, beginning, ended: () => this.abort() });
     this.#abandonment.listen(undefined);
-    if (!(opened instanceof Association)) return this.#intake.finish(encodeVerdict(this.#answers, opened));
+    if (!(opened instanceof Association)) return intake.finish(encodeVerdict(this.#answers, opened));
     if (this.#abandonment.abandoned || this.#client.destroyed || opened.over) {
       opened.end();
       return cut(this.#client);
     }
     this.view.associated(opened);
-    this.#intake.send(this.#answers.opened(opened.local));
-    this.#intake.release();
+    intake.send(this.#answers.opened(opened.local));
+    intake.release();
     this.#host.relaying(this);
     this.#tunnel = new Control(this.#client, opened, () => this.#host.closed(this));
   }
@@ -153,6 +152,7 @@ export class Connection implements Member {
   async #reach(
     { key, request: { port } }: Negotiated,
     addresses: readonly [string, ...string[]],
+    intake: Intake,
   ): Promise<Reached | undefined> {
     const { house } = this.#host;
     const journey = house.journey(this.product, {
@@ -167,25 +167,25 @@ export class Connection implements Member {
     if ('endpoint' in outcome) return outcome;
     const verdict = verdictOf(outcome.failure);
     if ('refusal' in verdict) house.refused(verdict.refusal.code, key.keyId, undefined, this);
-    this.#intake.finish(encodeVerdict(this.#answers, verdict));
+    intake.finish(encodeVerdict(this.#answers, verdict));
     return undefined;
   }
 
-  #relay({ endpoint, local, departure }: Reached, session: MeterSession): void {
+  #relay({ endpoint, local, departure }: Reached, session: MeterSession, intake: Intake): void {
     if (this.#abandonment.abandoned || this.#client.destroyed) {
       this.#host.relay.discard(endpoint);
       departure.closed();
       session.close();
       return;
     }
-    this.#intake.send(this.#answers.opened(local));
-    this.view.exit = this.#host.house.departed(this.product, session, departure.exit);
+    intake.send(this.#answers.opened(local));
+    this.view.exit = this.#host.house.departed(this.product, session, departure.label);
     this.#host.relaying(this);
     this.#tunnel = this.#host.relay.start({
       client: { socket: this.#client },
       target: endpoint,
-      early: this.#intake.release(),
-      clientEnded: this.#intake.ended,
+      early: intake.release(),
+      clientEnded: intake.ended,
       session,
       idleTimeoutMs: this.#host.house.idleTimeoutMs,
       closed: (reason) => {

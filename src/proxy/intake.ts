@@ -86,7 +86,8 @@ export class Intake implements Channel {
     this.#detach();
     const early = this.#waiting;
     this.#waiting = NOTHING;
-    return early;
+    // An empty part would keep all of what it is a part of.
+    return early.length === 0 ? NOTHING : early;
   }
 
   readonly #onData = (chunk: Buffer): void => {

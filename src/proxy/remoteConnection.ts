@@ -91,7 +91,7 @@ export class RemoteConnection implements Member, SessionHandlers {
     this.#departure = this.#journey?.opened();
     this.#journey = undefined;
     if (this.#departure === undefined || this.#session === undefined) return;
-    this.view.exit = this.#remote.house.departed(this.product, this.#session, this.#departure.exit);
+    this.view.exit = this.#remote.house.departed(this.product, this.#session, this.#departure.label);
   }
 
   /** The attempt failed; the worker asks what else there is. */

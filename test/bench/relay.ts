@@ -19,6 +19,8 @@ import type { Load, LoadResult } from './relay/client.ts';
 const ROUNDS = option('rounds', 3);
 const DURATION_MS = option('seconds', 2) * 1_000;
 const CONNECTIONS = [1, 8, 64];
+/** Once more with clients that only count: what is left of the CPU is for the proxy, and for the source. */
+const COUNTING = 8;
 const CONNECTING = 64;
 
 interface Sample {
@@ -28,7 +30,7 @@ interface Sample {
   readonly cpu: number;
 }
 
-type Task = Pick<Load, 'kind' | 'connections' | 'sourcePort'>;
+type Task = Pick<Load, 'kind' | 'connections' | 'sourcePort' | 'reads'>;
 
 async function measure(contender: Contender, task: Task): Promise<Sample> {
   const { method, port, key } = contender;
@@ -54,7 +56,10 @@ async function compare(all: readonly Contender[], task: Task): Promise<void> {
     }
   }
   const [unit, share] = task.kind === 'throughput' ? ['MB/s', 'GB'] : ['connects/s', '1,000 connects'];
-  console.log(`\n${task.connections} connections, ${unit}: median [least..greatest] of ${ROUNDS} × ${DURATION_MS} ms`);
+  const clients = task.reads ? '' : ' whose clients only count';
+  console.log(
+    `\n${task.connections} connections${clients}, ${unit}: median [least..greatest] of ${ROUNDS} × ${DURATION_MS} ms`,
+  );
   const reference = median((samples.get(direct) ?? []).map(({ rate }) => rate));
   for (const [contender, list] of samples) {
     const rates = list.map(({ rate }) => rate);
@@ -78,9 +83,10 @@ try {
     await startNpmPeer(),
   );
   for (const connections of CONNECTIONS) {
-    await compare(all, { kind: 'throughput', connections, sourcePort: endless });
+    await compare(all, { kind: 'throughput', connections, sourcePort: endless, reads: true });
   }
-  await compare(all, { kind: 'connects', connections: CONNECTING, sourcePort: short });
+  await compare(all, { kind: 'throughput', connections: COUNTING, sourcePort: endless, reads: false });
+  await compare(all, { kind: 'connects', connections: CONNECTING, sourcePort: short, reads: true });
 } finally {
   for (const contender of all) await contender[Symbol.asyncDispose]();
   source.kill('SIGTERM');

@@ -60,6 +60,23 @@ describe('a relay in another thread', () => {
     },
   );
 
+  test('sixty-four busy connections share a lease evenly: while it lasts, none waits for what others hold', async () => {
+    await using world = openWorld();
+    const { account, key } = await customer(world);
+    const instance = await world.instance();
+    const streams = await Promise.all(Array.from({ length: 64 }, () => remote(world, instance, account, key)));
+    let waits = 0;
+    // 1.3 GB/s over all of them: known after a second.
+    for (let ms = 0; ms < 3_000; ms += 1) {
+      for (const stream of streams) stream.waiting = 20_000;
+      await turns(world, streams, 1);
+      if (ms >= 1_000) waits += streams.filter(({ waiting }) => waiting > 0).length;
+    }
+    // Of 64 streams in 2,000 turns.
+    expect(waits / (64 * 2_000)).toBeLessThan(0.02);
+    expect(instance.ticks.length).toBeLessThanOrEqual(3 * 4);
+  });
+
   test('what it has not accepted the loss of is not lent again, and what it spent meanwhile is not given back', async () => {
     await using world = openWorld();
     const account = await newAccount(world.db, 100_000n * PRICE, world.now());

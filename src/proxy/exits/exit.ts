@@ -68,6 +68,10 @@ export class Exit {
     this.#changed = changed;
   }
 
+  get label(): string {
+    return this.spec.label;
+  }
+
   /** Those of the addresses that it can reach: an address of this machine reaches its own family alone. */
   reachable(addresses: readonly string[]): readonly string[] {
     if (this.spec.kind !== 'BIND') return addresses;

@@ -20,11 +20,11 @@ export interface Attempt {
   readonly timeoutMs: number;
 }
 
-/** A connection that is open. */
+/** The exit of a connection that is open. */
 export interface Departure {
-  /** Id of its exit. */
-  readonly exit: string;
-  /** Once, when it is closed. */
+  /** As configured, without the password: for the operator. */
+  readonly label: string;
+  /** Once for each connection, when it is closed. */
   closed(): void;
 }
 
@@ -109,7 +109,7 @@ export class Journey {
       if (other !== exit && address === this.#address) other.failed(now, probe, detail);
     }
     this.#over = true;
-    return { exit: exit.spec.label, closed: () => exit.closed() };
+    return exit;
   }
 
   /** The attempt failed. */

@@ -46,7 +46,7 @@ export class Passage {
     const exit = this.#exit;
     if (exit === undefined) throw new Error('opened without an exit');
     exit.associated();
-    return { exit: exit.spec.label, closed: () => exit.closed() };
+    return exit;
   }
 
   /** It came to nothing. Held against the exit only when it does not do its work for connections either. */

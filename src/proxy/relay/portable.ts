@@ -33,6 +33,8 @@ export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
         const settle = (failure?: DialFailure, cause?: unknown): void => {
           clearTimeout(timer);
           abandonment.listen(undefined);
+          // Whatever happens to the socket later has this one listener at least, which keeps nothing of the attempt.
+          socket.off('error', failed).on('error', ignore);
           if (failure === undefined) return resolve({ socket, reader });
           socket.destroy();
           reject(new DialError(failure, cause));
@@ -40,8 +42,8 @@ export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
         const abandon = (): void => settle('ABANDONED');
         const timer = setTimeout(settle, timeoutMs, 'TIMED_OUT');
         abandonment.listen(abandon);
-        // Stays on the socket: whatever happens to it later has this one listener at least.
-        socket.on('error', (error) => settle(failureOf(error, address, localAddress), error));
+        const failed = (error: Error): void => settle(failureOf(error, address, localAddress), error);
+        socket.on('error', failed);
         socket.once('connect', () => settle());
         if (abandonment.abandoned) abandon();
       });
@@ -61,6 +63,8 @@ export function createPortableRelay(pool = new BufferPool()): Relay<SocketEnd> {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+function ignore(): void {}
 
 function failureOf(error: Error, address: string, localAddress: string | undefined): DialFailure {
   const code = 'code' in error ? String(error.code) : '';

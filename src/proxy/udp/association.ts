@@ -168,7 +168,7 @@ export class Association {
       this.#outward = opened;
       this.#departure = passage.opened();
       const { house, client, session } = this.#plan;
-      this.#exit = house.departed(client.product, session, this.#departure.exit);
+      this.#exit = house.departed(client.product, session, this.#departure.label);
     }
     return true;
   }

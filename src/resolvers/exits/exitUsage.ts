@@ -1,6 +1,6 @@
 import type { Services } from '../../context.ts';
 import { sql } from '../../database/sql.ts';
-import type { MeterSession } from '../../metering/session.ts';
+import type { Billed, MeterSession } from '../../metering/session.ts';
 import type { ProxyProduct } from '../../proxy/house.ts';
 import { productNumber } from '../../units.ts';
 import { singleStatement } from '../transaction.ts';
@@ -64,10 +64,13 @@ export function createExitUsage(services: Pick<Services, 'db' | 'events' | 'exit
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let complained = false;
+  /** Who hears of the bytes of connections that have left since the last flush: those of one way share one. */
+  let ways = new Map<bigint, Way[]>();
 
   const write = async (): Promise<void> => {
     const rows = pending.take();
     pending = new Pending();
+    ways = new Map();
     for (let start = 0; start < rows.length; start += ROWS_PER_STATEMENT) {
       const batch = rows.slice(start, start + ROWS_PER_STATEMENT);
       try {
@@ -97,24 +100,57 @@ export function createExitUsage(services: Pick<Services, 'db' | 'events' | 'exit
     return pending.row(through, day);
   };
 
+  const wayOf = (through: Through): Way => {
+    const { keyId, product, exit } = through;
+    const known = ways.get(keyId) ?? [];
+    const found = known.find((way) => way.exit === exit && way.product === product);
+    if (found !== undefined) return found;
+    const way = new Way(through, rowFor);
+    // Beyond that each connection has its own.
+    if (known.length < MAX_ROWS_OF_KEY) ways.set(keyId, [...known, way]);
+    return way;
+  };
+
   return {
     departed(product, session, label) {
-      const exit = exits.name(product, label);
-      const through = { keyId: session.keyId, product, exit };
-      let row = rowFor(through, dayOf(now().getTime()));
+      const way = wayOf({ keyId: session.keyId, product, exit: exits.name(product, label) });
+      const row = way.row(dayOf(now().getTime()));
       if (row !== undefined) row.connections += 1;
-      session.follow((hour, up, down) => {
-        const day = dayOf(hour);
-        if (row === undefined || row.taken || row.day !== day) row = rowFor(through, day);
-        if (row === undefined) return;
-        row.up += up;
-        row.down += down;
-      });
-      return exit;
+      session.follow(way.billed);
+      return way.exit;
     },
     flush,
     close: flush,
   };
+}
+
+/** The connections of one key through one exit. */
+class Way implements Through {
+  readonly keyId: bigint;
+  readonly product: ProxyProduct;
+  readonly exit: string;
+  readonly #rowFor: (through: Through, day: string) => Row | undefined;
+  #row: Row | undefined;
+
+  constructor({ keyId, product, exit }: Through, rowFor: (through: Through, day: string) => Row | undefined) {
+    this.keyId = keyId;
+    this.product = product;
+    this.exit = exit;
+    this.#rowFor = rowFor;
+  }
+
+  readonly billed: Billed = (hour, up, down) => {
+    const row = this.row(dayOf(hour));
+    if (row === undefined) return;
+    row.up += up;
+    row.down += down;
+  };
+
+  /** The row of that day which is not being written. */
+  row(day: string): Row | undefined {
+    if (this.#row === undefined || this.#row.taken || this.#row.day !== day) this.#row = this.#rowFor(this, day);
+    return this.#row;
+  }
 }
 
 /** Sums by key, product, exit and day, so many of them at most. */

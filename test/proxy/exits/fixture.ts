@@ -64,7 +64,7 @@ export class World {
 
   /** Opens a connection. @returns its exit */
   leave(client: Client = {}): string | undefined {
-    return this.travel(this.journey(client)).departure?.exit;
+    return this.travel(this.journey(client)).departure?.label;
   }
 
   stats(label: string) {

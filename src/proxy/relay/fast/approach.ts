@@ -7,6 +7,7 @@ import { Dial } from './dial.ts';
 import type { Hub } from './hub.ts';
 import type { RemoteAttempt } from './messages.ts';
 import { EAGAIN, EINTR, K } from './syscalls.ts';
+import type { Place } from './tunnel.ts';
 
 /** `OPEN`: what is sent to the socket from now on goes to the target. A setback: the attempt came to nothing. */
 export type Step = 'WAITING' | 'OPEN' | Setback;
@@ -15,6 +16,8 @@ const NOTHING = Buffer.alloc(0);
 
 /** Carries one attempt out: dials, and leads the handshake with an upstream proxy when the exit is one. */
 export class Approach {
+  /** Where the credit of the tunnel to be lies. */
+  readonly place: Place;
   readonly #hub: Hub;
   readonly #attempt: RemoteAttempt;
   readonly #dial: Dial;
@@ -24,7 +27,8 @@ export class Approach {
   /** What the other side sent and nobody took. */
   #waiting: Buffer = NOTHING;
 
-  constructor(hub: Hub, id: number, attempt: RemoteAttempt) {
+  constructor(hub: Hub, id: number, attempt: RemoteAttempt, place: Place) {
+    this.place = place;
     const { spec, address, upstreamAddresses, port, timeoutMs } = attempt;
     this.#hub = hub;
     this.#attempt = attempt;

@@ -1,4 +1,4 @@
-import { Negotiation, type Move } from '../../negotiation.ts';
+import type { Move } from '../../negotiation.ts';
 import { encodeVerdict, type Verdict } from '../../answers.ts';
 import { HANDSHAKE_TIMEOUT_MS, LINGER_MS } from '../../limits.ts';
 import { AUTHENTICATED, NOT_AUTHENTICATED } from '../../socks5.ts';
@@ -31,11 +31,10 @@ export class Link implements Timed, TunnelOwner {
   tick = 0;
   readonly #hub: Hub;
   readonly #client: ClientSocket;
-  readonly #petition: Petition;
-  readonly #negotiation = new Negotiation();
+  /** Until a tunnel begins: most connections are idle ones. */
+  #petition: Petition | undefined;
   #stage: Stage = 'NEGOTIATING';
   #approach: Approach | undefined;
-  #place: Place | undefined;
   #tunnel: Tunnel | undefined;
   #targetFd = -1;
 
@@ -45,6 +44,11 @@ export class Link implements Timed, TunnelOwner {
     this.#client = new ClientSocket(hub, client.fd);
     this.#petition = new Petition(hub, id, client);
     hub.timers.set(this, hub.now + HANDSHAKE_TIMEOUT_MS);
+  }
+
+  get #asked(): Petition {
+    if (this.#petition === undefined) throw new Error('the tunnel has begun');
+    return this.#petition;
   }
 
   /** Without a valid key so far. */
@@ -85,7 +89,7 @@ export class Link implements Timed, TunnelOwner {
   /** The main thread has found the key good. @param lasting others may be believed who present it */
   authenticated(lasting: boolean): void {
     if (this.#stage !== 'JUDGED') return;
-    if (lasting) this.#petition.learn();
+    if (lasting) this.#asked.learn();
     this.#stage = 'NEGOTIATING';
     this.#client.send(AUTHENTICATED);
     this.#advance();
@@ -94,14 +98,13 @@ export class Link implements Timed, TunnelOwner {
 
   refused(verdict: Verdict): void {
     if (this.#stage !== 'JUDGED' && this.#stage !== 'ASKING') return;
-    this.#finish(encodeVerdict(this.#negotiation.answers, verdict));
+    this.#finish(encodeVerdict(this.#asked.answers, verdict));
   }
 
   dial(attempt: RemoteAttempt, place: Place): void {
     if (this.#stage !== 'ASKING') return;
     this.#stage = 'DIALLING';
-    this.#place = place;
-    this.#approach = new Approach(this.#hub, this.id, attempt);
+    this.#approach = new Approach(this.#hub, this.id, attempt, place);
     this.#follow(this.#approach.begin());
   }
 
@@ -112,7 +115,7 @@ export class Link implements Timed, TunnelOwner {
     this.#hub.relaying();
     // The main thread knows when it has been idle for too long.
     this.#hub.timers.set(this, Number.POSITIVE_INFINITY);
-    if (this.#client.send(this.#negotiation.answers.opened(local))) this.#attend();
+    if (this.#client.send(this.#asked.answers.opened(local))) this.#attend();
     else this.abort();
   }
 
@@ -154,7 +157,7 @@ export class Link implements Timed, TunnelOwner {
   /** Takes the messages that are complete. */
   #advance(): void {
     while (this.#stage === 'NEGOTIATING') {
-      const decoded = this.#negotiation.read(this.#client.waiting);
+      const decoded = this.#asked.read(this.#client.waiting);
       if (decoded === undefined) return;
       this.#client.waiting = this.#client.waiting.subarray(decoded.length);
       this.#move(decoded.message);
@@ -164,12 +167,12 @@ export class Link implements Timed, TunnelOwner {
   #move(move: Move): void {
     if (move.kind === 'SEND') this.#client.send(move.answer);
     else if (move.kind === 'LOGIN') this.#login(move.username);
-    else if (move.kind === 'CONNECT') this.#ask(() => this.#petition.open(move.request, false));
-    else if (move.kind === 'ASSOCIATE') this.#ask(() => this.#petition.associate(move.request, this.#client.local));
+    else if (move.kind === 'CONNECT') this.#ask(() => this.#asked.open(move.request, false));
+    else if (move.kind === 'ASSOCIATE') this.#ask(() => this.#asked.associate(move.request, this.#client.local));
     else if (move.kind === 'LOGIN_AND_CONNECT') {
       // The main thread judges the key with the request; that is one round trip.
-      this.#petition.username = move.username;
-      this.#ask(() => this.#petition.open(move.request, true));
+      this.#asked.username = move.username;
+      this.#ask(() => this.#asked.open(move.request, true));
     } else {
       if (move.noCredentials) this.#hub.report(['REFUSED', 'NO_CREDENTIALS']);
       if (move.answer === undefined) this.abort();
@@ -178,10 +181,10 @@ export class Link implements Timed, TunnelOwner {
   }
 
   #login(username: string): void {
-    this.#petition.username = username;
-    if (this.#petition.believed) return void this.#client.send(AUTHENTICATED);
+    this.#asked.username = username;
+    if (this.#asked.believed) return void this.#client.send(AUTHENTICATED);
     this.#stage = 'JUDGED';
-    this.#petition.authenticate();
+    this.#asked.authenticate();
   }
 
   /** The main thread decides about the request. */
@@ -212,18 +215,17 @@ export class Link implements Timed, TunnelOwner {
   }
 
   #relay(approach: Approach): void {
-    const place = this.#place;
-    if (place === undefined) return this.abort();
-    const { fd, local } = approach;
+    const { fd, local, place } = approach;
     this.#targetFd = fd;
     this.#approach = undefined;
     this.#stage = 'RELAYING';
     this.#hub.relaying();
     this.#hub.report(['OPENED', this.id]);
     this.#hub.timers.set(this, this.#hub.now + this.#hub.idleTimeoutMs);
-    if (!this.#client.send(this.#negotiation.answers.opened(local))) return this.abort();
+    if (!this.#client.send(this.#asked.answers.opened(local))) return this.abort();
     const ends = { client: this.#client, target: { fd, readable: true, writable: true } };
     this.#client.readable = true;
+    this.#petition = undefined;
     this.#tunnel = new Tunnel(this.#hub, this, ends, place);
     this.#tunnel.begin({ up: this.#client.take(), down: approach.take() }, this.#client.ended);
   }
@@ -248,6 +250,6 @@ export class Link implements Timed, TunnelOwner {
     this.#approach?.drop();
     this.#client.close();
     if (this.#targetFd >= 0) this.#hub.descriptors.close(this.#targetFd);
-    this.#hub.closed(this.id, { announced: this.#petition.announced, relayed });
+    this.#hub.closed(this.id, { announced: this.#petition?.announced ?? true, relayed });
   }
 }

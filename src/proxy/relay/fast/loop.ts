@@ -2,7 +2,6 @@ import type { MessagePort } from 'node:worker_threads';
 import { receiveMessageOnPort } from 'node:worker_threads';
 
 import { systemClock } from '../../../metering/clock.ts';
-import type { LeaseCells } from '../../../metering/session.ts';
 import { parseUsername } from '../../username.ts';
 import { Acceptor, type Accepted } from './acceptor.ts';
 import { Blocked } from './blocked.ts';
@@ -18,6 +17,7 @@ import { Strangers } from './strangers.ts';
 import type { Syscalls } from './syscalls.ts';
 import { Table } from './table.ts';
 import { Timers } from './timers.ts';
+import { flowSlab, type FlowSlab } from './tunnel.ts';
 
 /** The largest read of a handshake: bounds what is kept of early data. */
 const SCRATCH_BYTES = 16_384;
@@ -46,7 +46,7 @@ export class Loop implements Hub {
   readonly #acceptor: Acceptor;
   readonly #links: Table<Link>;
   readonly #names = new GoodNames();
-  readonly #slabs: LeaseCells[] = [];
+  readonly #slabs: FlowSlab[] = [];
   readonly #listeners: Listeners;
   readonly #strangers = new Strangers((id) => this.#links.find(id));
   #turns: Flow[] = [];
@@ -199,7 +199,7 @@ export class Loop implements Hub {
 
   #obey(order: Order): void {
     const kind = order[0];
-    if (kind === 'SLAB') this.#slabs[order[1]] = order[2];
+    if (kind === 'SLAB') this.#slabs[order[1]] = flowSlab(order[2]);
     else if (kind === 'FORGET') this.#names.forget();
     else if (kind === 'DRAIN') this.#drain();
     else if (kind === 'ABORT_ALL') for (const link of this.#links.all()) link.abort();

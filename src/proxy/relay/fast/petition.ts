@@ -1,13 +1,16 @@
-import type { Request } from '../../socks5.ts';
+import type { Answers } from '../../answers.ts';
+import { Negotiation, type Move } from '../../negotiation.ts';
+import type { Decoder, Request } from '../../socks5.ts';
 import type { Hub } from './hub.ts';
 
-/** What one client asks of the main thread: whether its key is good, and what it wants with it. */
+/** What one client says until it has what it wants, and what of it the main thread is asked: its key, its request. */
 export class Petition {
   username = '';
   readonly #hub: Hub;
   readonly #id: number;
   readonly #clientAddress: string;
   readonly #product: number;
+  readonly #negotiation = new Negotiation();
   #announced = false;
 
   constructor(hub: Hub, id: number, client: { readonly address: string; readonly product: number }) {
@@ -15,6 +18,16 @@ export class Petition {
     this.#id = id;
     this.#clientAddress = client.address;
     this.#product = client.product;
+  }
+
+  /** Reads the next message of the client. */
+  get read(): Decoder<Move> {
+    return this.#negotiation.read;
+  }
+
+  /** How the client is answered. */
+  get answers(): Answers {
+    return this.#negotiation.answers;
   }
 
   /** The main thread has heard of the client. */

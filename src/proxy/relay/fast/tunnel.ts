@@ -1,5 +1,5 @@
 import type { LeaseCells } from '../../../metering/session.ts';
-import { Flow, type End, type FlowOwner, type Outcome } from './flow.ts';
+import { Flow, type End, type FlowCells, type FlowOwner, type Outcome } from './flow.ts';
 import { CLIENT, type Hub, type Side } from './hub.ts';
 import { Lease } from './lease.ts';
 import { K } from './syscalls.ts';
@@ -7,9 +7,21 @@ import { K } from './syscalls.ts';
 const READ_EVENTS = K.EPOLLIN | K.EPOLLRDHUP | K.EPOLLHUP | K.EPOLLERR;
 const WRITE_EVENTS = K.EPOLLOUT | K.EPOLLHUP | K.EPOLLERR;
 
+/** A block of cells as the flows of its connections use it. */
+export interface FlowSlab extends LeaseCells {
+  readonly flows: { readonly up: FlowCells; readonly down: FlowCells };
+}
+
+/** @param cells as the main thread has shared them */
+export function flowSlab(cells: LeaseCells): FlowSlab {
+  const up = { spent: cells.up, accepted: cells.acceptedUp };
+  const down = { spent: cells.down, accepted: cells.acceptedDown };
+  return { ...cells, flows: { up, down } };
+}
+
 /** Where the credit of a connection lies. */
 export interface Place {
-  readonly cells: LeaseCells;
+  readonly cells: FlowSlab;
   readonly slot: number;
 }
 
@@ -39,10 +51,8 @@ export class Tunnel implements FlowOwner {
     this.#hub = hub;
     this.#owner = owner;
     this.#lease = new Lease(cells, slot);
-    const up = { spent: cells.up, accepted: cells.acceptedUp };
-    const down = { spent: cells.down, accepted: cells.acceptedDown };
-    this.#up = new Flow(this, hub, { source: client, target }, this.#lease, up);
-    this.#down = new Flow(this, hub, { source: target, target: client }, this.#lease, down);
+    this.#up = new Flow(this, hub, { source: client, target }, this.#lease, cells.flows.up);
+    this.#down = new Flow(this, hub, { source: target, target: client }, this.#lease, cells.flows.down);
   }
 
   /**
