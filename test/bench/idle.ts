@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import type { SwarmCommand, SwarmCount } from '../e2e/connections/swarm.ts';
 import { startChild } from '../e2e/connections/child.ts';
 import type { TargetCommand, TargetPorts } from '../e2e/connections/target.ts';
@@ -18,6 +20,8 @@ const CONNECTIONS = option('connections', 5_000);
 const ROUNDS = option('rounds', 3);
 const FIRST = Math.ceil(CONNECTIONS / 5);
 const WARM_UP = 500;
+/** For so long nothing flows before memory is read: the connections are idle. */
+const IDLE_MS = 2_000;
 /** KB of RSS per idle connection that are promised, and those that the fast relay aims at. */
 const PROMISED_KB = 20;
 const AIMED_KB = 2;
@@ -37,7 +41,9 @@ async function measure(start: () => Promise<Measured>): Promise<Sample> {
   const { echo } = await target.ask<TargetPorts>({ do: 'listen' });
   const add = async (connections: number): Promise<SwarmCount> => {
     await swarm.ask({ do: 'open', proxyPort: proxy.port, key: proxy.key, targetPort: echo, connections });
-    return swarm.ask<SwarmCount>({ do: 'ping' });
+    const count = await swarm.ask<SwarmCount>({ do: 'ping' });
+    await delay(IDLE_MS);
+    return count;
   };
   await add(WARM_UP);
   await swarm.ask({ do: 'reset' });
