@@ -1,4 +1,4 @@
-import { PGlite, types, type Results, type Transaction } from '@electric-sql/pglite';
+import { types, type PGlite, type Results, type Transaction } from '@electric-sql/pglite';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 
 import { PrismaClient } from '../../prisma/generated/client/client.ts';
@@ -29,14 +29,6 @@ async function run<Row>(
 ): Promise<Row[]> {
   const result: Results<Row> = await connection.query<Row>(statement.text, [...values], { parsers: PARSERS });
   return result.rows;
-}
-
-/** Opens the database in a folder, or in memory when there is none. */
-export async function openPglite(folder: string | undefined, template?: Blob): Promise<PGlite> {
-  return PGlite.create({
-    ...(folder === undefined ? {} : { dataDir: folder }),
-    ...(template === undefined ? {} : { loadDataDir: template }),
-  });
 }
 
 /** Prisma over the same PGlite: its queries queue with the others. */

@@ -1,8 +1,10 @@
 import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
+import { PGlite } from '@electric-sql/pglite';
+
 import type { PrismaClient } from '../../prisma/generated/client/client.ts';
-import { embeddedPrisma, embeddedSql, openPglite } from './embedded.ts';
+import { embeddedPrisma, embeddedSql } from './embedded.ts';
 import { lockDataDirectory } from './lock.ts';
 import { migrate, readMigrations } from './migrate.ts';
 import { openPool, serverPrisma, serverSql } from './server.ts';
@@ -48,7 +50,7 @@ async function openEmbedded({ dataDir, template }: DatabaseLocation): Promise<Da
   try {
     const folder = path.join(dataDir, 'database');
     await initialise(folder, template);
-    const pglite = await openPglite(folder);
+    const pglite = await PGlite.create(folder);
     const prisma = embeddedPrisma(pglite);
     const close = async (): Promise<void> => {
       await prisma.$disconnect();
@@ -71,7 +73,7 @@ async function initialise(folder: string, template: string | undefined): Promise
   const draft = `${folder}.new`;
   rmSync(draft, { recursive: true, force: true });
   if (template !== undefined && existsSync(template)) cpSync(template, draft, { recursive: true });
-  else await (await openPglite(draft)).close();
+  else await (await PGlite.create(draft)).close();
   renameSync(draft, folder);
 }
 

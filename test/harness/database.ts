@@ -3,9 +3,10 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 
-import { embeddedPrisma, embeddedSql, openPglite } from '../../src/database/embedded.ts';
+import { embeddedPrisma, embeddedSql } from '../../src/database/embedded.ts';
 import { migrate, readMigrations, type Migration } from '../../src/database/migrate.ts';
 import { openDatabase, type Database } from '../../src/database/open.ts';
 
@@ -38,7 +39,7 @@ function fingerprint(migrations: readonly Migration[]): string {
 }
 
 async function openEmbedded(migrations: readonly Migration[]): Promise<TestDatabase> {
-  const pglite = await openPglite(undefined, await embeddedTemplate(migrations));
+  const pglite = await PGlite.create({ loadDataDir: await embeddedTemplate(migrations) });
   const prisma = embeddedPrisma(pglite);
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> => (closed ??= prisma.$disconnect().then(() => pglite.close()));
@@ -50,7 +51,7 @@ async function embeddedTemplate(migrations: readonly Migration[]): Promise<Blob>
   const file = path.join(tmpdir(), `passerelle-test-${fingerprint(migrations)}.tar`);
   const cached = await readFile(file).catch(() => undefined);
   if (cached !== undefined) return new Blob([cached]);
-  const pglite = await openPglite(undefined);
+  const pglite = await PGlite.create();
   await migrate(embeddedSql(pglite), migrations);
   const archive = await pglite.dumpDataDir('none');
   await pglite.close();
